@@ -1,0 +1,46 @@
+# make run    open the application on a sample (without a display: the same job in the terminal)
+# make test   all tests          ARGS="tests/engine -k compare" narrows them
+# make lint   ruff, mypy, import rules
+# make bench  measure this machine against the budgets
+# Each sets up all it needs in VENV, with any PYTHON from 3.10 on.
+
+PYTHON ?= python3
+VENV ?= .venv
+SAMPLE ?= assets/samples/login.png
+ARGS ?=
+BIN := $(VENV)/bin
+
+export VENV
+
+.PHONY: help run test lint format bench setup setup-dev clean
+
+help:
+	@sed -n 's/^# \(make\)/\1/p' Makefile
+
+setup:
+	@$(PYTHON) packaging/setup/prepare.py app
+
+setup-dev:
+	@$(PYTHON) packaging/setup/prepare.py dev
+
+run: setup
+	@VISCODEX=$(BIN)/viscodex SAMPLE=$(SAMPLE) bash packaging/setup/run.sh
+
+test: setup-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup-dev
+	$(BIN)/python packaging/setup/bench.py $(ARGS)
+
+clean:
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
