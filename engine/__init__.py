@@ -1,0 +1,1 @@
+"""Image in, code out, picture back: inference, rendering, comparing. No widgets."""

@@ -1,0 +1,51 @@
+"""One enum of error codes and one exception, used by the command line and the app alike."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class ErrorCode(str, Enum):
+    """What went wrong, as told in `error` events and by exit statuses."""
+
+    bad_input = "bad_input"
+    unsupported_image = "unsupported_image"
+    image_too_large = "image_too_large"
+    model_missing = "model_missing"
+    model_broken = "model_broken"
+    model_mismatch = "model_mismatch"
+    context_full = "context_full"
+    worker_died = "worker_died"
+    out_of_memory = "out_of_memory"
+    no_code = "no_code"
+    render_failed = "render_failed"
+    timeout = "timeout"
+    cancelled = "cancelled"
+    internal = "internal"
+
+
+_INPUT_CODES = frozenset(
+    {
+        ErrorCode.bad_input,
+        ErrorCode.unsupported_image,
+        ErrorCode.image_too_large,
+        ErrorCode.model_missing,
+        ErrorCode.model_broken,
+        ErrorCode.model_mismatch,
+    }
+)
+
+
+class VisCodexError(Exception):
+    """An error told to the user in one line: what is wrong, and what to do."""
+
+    def __init__(self, code: ErrorCode, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.advice = advice
+
+    @property
+    def exit_code(self) -> int:
+        """2 where the input is at fault, 1 otherwise."""
+        return 2 if self.code in _INPUT_CODES else 1

@@ -1,0 +1,1 @@
+"""Code to picture: HTML through QtWebEngine, Python plots through a sandboxed process."""

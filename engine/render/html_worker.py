@@ -1,0 +1,378 @@
+"""The process that draws HTML: QtWebEngine without a window, one page after another, no network.
+
+Spoken to by `engine.render.html.HtmlRenderer`. A request is one JSON line on stdin, an answer is
+one JSON line on stdout followed by as many raw bytes as its `png_bytes` says.
+
+The page is served from memory under a scheme of its own with a Content-Security-Policy header;
+the Chromium switches below close the channels that neither the policy nor a request interceptor
+sees (preconnect, STUN, QUIC).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+from collections import deque
+from typing import Any, BinaryIO
+
+SCHEME = b"viscodex-render"
+CHROMIUM_FLAGS = (
+    "--disable-gpu",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--proxy-server=socks5://127.0.0.1:1",
+    "--proxy-bypass-list=<-loopback>",
+    '--host-resolver-rules="MAP * ~NOTFOUND"',
+    "--hide-scrollbars",
+    "--disable-lcd-text",
+    "--font-render-hinting=none",
+)
+CSP = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; font-src data:; media-src data: blob:; connect-src 'none'; "
+    "frame-src 'none'; object-src 'none'; worker-src 'none'; form-action 'none'; "
+    "base-uri 'none'; sandbox allow-scripts"
+)
+SETTLED = "viscodex-settled-"
+MAX_SIDE = 8192
+
+# Runs in a world of its own: the page's scripts can neither see nor change it. The title tells
+# when two frames have been drawn after the layout was final. No frame is drawn for a view that is
+# not visible to the compositor, hence the timer as second way out.
+SETTLE_JS = """
+(() => {
+  const tell = () => { document.title = "%s"; };
+  let told = false;
+  const once = () => { if (!told) { told = true; tell(); } };
+  requestAnimationFrame(() => requestAnimationFrame(once));
+  setTimeout(once, 150);
+})()
+"""
+HEIGHT_JS = """
+(() => {
+  const root = document.documentElement, body = document.body;
+  if (!root) return 0;
+  return Math.ceil(Math.max(root.getBoundingClientRect().height, body ? body.scrollHeight : 0,
+                            body ? body.getBoundingClientRect().bottom : 0));
+})()
+"""
+DESCRIBE_JS = """
+(() => {
+  const texts = [], elements = [], doc = document;
+  if (!doc.body) return JSON.stringify({texts, elements});
+  const visible = (style) => style.visibility !== "hidden" && style.display !== "none"
+                             && parseFloat(style.opacity) > 0.05;
+  const walker = doc.createTreeWalker(doc.body, NodeFilter.SHOW_TEXT);
+  const lines = (node, style) => {
+    // One entry for each drawn line: the words of a text node fall apart where their tops differ.
+    const range = doc.createRange(), found = [];
+    const pattern = /\\S+/g;
+    for (let m; (m = pattern.exec(node.data));) {
+      range.setStart(node, m.index);
+      range.setEnd(node, m.index + m[0].length);
+      for (const r of range.getClientRects()) {
+        if (r.width < 1 || r.height < 1) continue;
+        const last = found[found.length - 1];
+        if (last && Math.abs(last.box[1] - r.top) < 3 && r.left >= last.box[0]) {
+          last.text += " " + m[0];
+          last.box[2] = Math.max(last.box[2], r.right);
+        } else {
+          found.push({text: m[0], box: [r.left, r.top, r.right, r.bottom]});
+        }
+        break;
+      }
+    }
+    return found;
+  };
+  const add = (found, style, kind) => {
+    for (const line of found)
+      texts.push({text: line.text, box: line.box, font_px: parseFloat(style.fontSize),
+                  family: style.fontFamily, color: style.color, weight: style.fontWeight, kind});
+  };
+  for (let node; (node = walker.nextNode());) {
+    const parent = node.parentElement;
+    if (!parent || /^(STYLE|SCRIPT|TITLE|OPTION|TEXTAREA|NOSCRIPT)$/.test(parent.tagName)) continue;
+    const style = getComputedStyle(parent);
+    if (!visible(style)) continue;
+    add(lines(node, style), style, "text");
+  }
+  for (const el of doc.body.querySelectorAll("*")) {
+    const style = getComputedStyle(el), r = el.getBoundingClientRect();
+    if (r.width < 1 || r.height < 1 || !visible(style)) continue;
+    const shown = el.value || el.placeholder;
+    if (/^(INPUT|TEXTAREA|SELECT)$/.test(el.tagName) && typeof shown === "string"
+        && !/^(checkbox|radio|range|color|hidden|password)$/.test(el.type)) {
+      const text = el.tagName === "SELECT"
+        ? (el.selectedOptions[0] ? el.selectedOptions[0].text : "") : shown;
+      const left = r.left + parseFloat(style.paddingLeft) + parseFloat(style.borderLeftWidth);
+      const size = parseFloat(style.fontSize), context = doc.createElement("canvas").getContext("2d");
+      let width = text.length * size * 0.5;
+      if (context) { context.font = style.font; width = context.measureText(text).width; }
+      const top = el.tagName === "TEXTAREA"
+        ? r.top + parseFloat(style.paddingTop) + 1 : (r.top + r.bottom) / 2 - size * 0.6;
+      if (text.trim())
+        add([{text: text.trim(), box: [left, top, Math.min(left + width, r.right), top + size * 1.2]}],
+            el.value ? style : getComputedStyle(el, "::placeholder"), "control");
+    }
+    elements.push({tag: el.tagName.toLowerCase(), cls: el.getAttribute("class") || "",
+                   type: el.type || "", box: [r.left, r.top, r.right, r.bottom],
+                   background: style.backgroundColor, border: parseFloat(style.borderTopWidth),
+                   border_bottom: parseFloat(style.borderBottomWidth),
+                   border_color: style.borderBottomColor, radius: parseFloat(style.borderTopLeftRadius)});
+  }
+  return JSON.stringify({texts, elements});
+})()
+"""
+
+
+def prepare_environment(no_sandbox: bool) -> None:
+    """Set what Qt reads once, before it is imported."""
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    os.environ.setdefault("QT_LOGGING_RULES", "*.debug=false;qt.webenginecontext.info=false")
+    flags = list(CHROMIUM_FLAGS)
+    if no_sandbox:
+        flags.append("--no-sandbox")
+        os.environ["QTWEBENGINE_DISABLE_SANDBOX"] = "1"
+    os.environ["QTWEBENGINE_CHROMIUM_FLAGS"] = " ".join(flags)
+
+
+def serve(requests: BinaryIO, answers: BinaryIO) -> int:
+    """Answer requests until `requests` ends. Returns the exit status."""
+    from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, QTimer, QUrl, Signal
+    from PySide6.QtWebEngineCore import (
+        QWebEnginePage,
+        QWebEngineProfile,
+        QWebEngineScript,
+        QWebEngineSettings,
+        QWebEngineUrlRequestInfo,
+        QWebEngineUrlRequestInterceptor,
+        QWebEngineUrlRequestJob,
+        QWebEngineUrlScheme,
+        QWebEngineUrlSchemeHandler,
+    )
+    from PySide6.QtWebEngineWidgets import QWebEngineView
+    from PySide6.QtWidgets import QApplication
+
+    scheme = QWebEngineUrlScheme(QByteArray(SCHEME))
+    scheme.setSyntax(QWebEngineUrlScheme.Syntax.Host)
+    scheme.setFlags(QWebEngineUrlScheme.Flag.SecureScheme)
+    QWebEngineUrlScheme.registerScheme(scheme)
+    application = QApplication(["viscodex-render"])
+    world = QWebEngineScript.ScriptWorldId.ApplicationWorld.value
+
+    class Documents(QWebEngineUrlSchemeHandler):
+        """Serves the document being drawn and nothing else."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.current = b""
+
+        def requestStarted(self, job: QWebEngineUrlRequestJob) -> None:  # noqa: N802
+            if job.requestUrl().path() != "/page":
+                job.fail(QWebEngineUrlRequestJob.Error.UrlNotFound)
+                return
+            buffer = QBuffer(job)
+            buffer.setData(QByteArray(self.current))
+            buffer.open(QIODevice.OpenModeFlag.ReadOnly)
+            job.setAdditionalResponseHeaders(
+                {QByteArray(b"Content-Security-Policy"): [QByteArray(CSP.encode())]}
+            )
+            job.reply(QByteArray(b"text/html; charset=utf-8"), buffer)
+
+    class OnlyOwn(QWebEngineUrlRequestInterceptor):
+        """Refuses every request but for our scheme and inline data."""
+
+        def interceptRequest(self, info: QWebEngineUrlRequestInfo) -> None:  # noqa: N802
+            if info.requestUrl().scheme() not in {SCHEME.decode(), "data", "blob"}:
+                info.block(True)
+
+    class Page(QWebEnginePage):
+        """A page that opens nothing, asks nothing and goes nowhere."""
+
+        def acceptNavigationRequest(self, url: QUrl, kind: Any, main: bool) -> bool:  # noqa: N802
+            own = url.scheme() == SCHEME.decode()
+            return own and main and kind == QWebEnginePage.NavigationType.NavigationTypeTyped
+
+        def createWindow(self, kind: Any) -> Any:  # noqa: N802
+            return None
+
+        def javaScriptAlert(self, origin: Any, message: str) -> None:  # noqa: N802
+            return
+
+        def javaScriptConfirm(self, origin: Any, message: str) -> bool:  # noqa: N802
+            return False
+
+        def javaScriptPrompt(self, origin: Any, message: str, default: str) -> Any:  # noqa: N802
+            return False, ""
+
+        def javaScriptConsoleMessage(self, *ignored: Any) -> None:  # noqa: N802
+            return
+
+    class Inbox(QObject):
+        """Carries request lines from the reading thread to the Qt thread."""
+
+        arrived = Signal(bytes)
+        ended = Signal()
+
+    profile = QWebEngineProfile()
+    documents, only_own = Documents(), OnlyOwn()
+    profile.installUrlSchemeHandler(QByteArray(SCHEME), documents)
+    profile.setUrlRequestInterceptor(only_own)
+    attribute = QWebEngineSettings.WebAttribute
+    settings = profile.settings()
+    for off in (
+        attribute.LocalContentCanAccessFileUrls,
+        attribute.LocalContentCanAccessRemoteUrls,
+        attribute.PluginsEnabled,
+        attribute.JavascriptCanOpenWindows,
+        attribute.JavascriptCanAccessClipboard,
+        attribute.LocalStorageEnabled,
+        attribute.HyperlinkAuditingEnabled,
+        attribute.PdfViewerEnabled,
+        attribute.ScreenCaptureEnabled,
+        attribute.WebGLEnabled,
+        attribute.FullScreenSupportEnabled,
+        attribute.ErrorPageEnabled,
+        attribute.ScrollAnimatorEnabled,
+    ):
+        settings.setAttribute(off, False)
+
+    class Renderer(QObject):
+        """Draws one request at a time: load, measure the height, settle, describe, grab."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.queue: deque[dict[str, Any]] = deque()
+            self.job: dict[str, Any] | None = None
+            self.serial = 0
+            self.view = QWebEngineView()
+            self.page = Page(profile, self.view)
+            self.view.setPage(self.page)
+            self.view.resize(640, 480)
+            self.view.show()
+            self.page.loadFinished.connect(self.loaded)
+            self.page.titleChanged.connect(self.titled)
+            self.page.renderProcessTerminated.connect(self.renderer_died)
+            self.limit = QTimer(self)
+            self.limit.setSingleShot(True)
+            self.limit.timeout.connect(self.timed_out)
+
+        def submit(self, line: bytes) -> None:
+            self.queue.append(json.loads(line))
+            self.next()
+
+        def next(self) -> None:
+            if self.job is not None or not self.queue:
+                return
+            self.job = job = self.queue.popleft()
+            self.serial += 1
+            documents.current = job["html"].encode("utf-8", "replace")
+            # Without a wanted height the page is laid out low and then grown to its content, so
+            # that `100vh` does not make every page as high as the first guess.
+            self.view.resize(job["width"], job["height"] or job.get("least", 16))
+            self.limit.start(int(job["timeout"] * 1000))
+            self.page.setUrl(QUrl(f"{SCHEME.decode()}://page{self.serial}/page"))
+
+        def loaded(self, ok: bool) -> None:
+            if self.job is None:
+                return
+            if not ok:
+                self.answer({"error": "render_failed", "message": "The page could not be loaded."})
+                return
+            if self.job["height"]:
+                self.settle()
+            else:
+                self.page.runJavaScript(HEIGHT_JS, world, self.measured)
+
+        def measured(self, height: Any) -> None:
+            if self.job is None:
+                return
+            wanted = int(height or 0)
+            self.view.resize(self.job["width"], max(16, min(wanted, self.job["max_height"])))
+            self.settle()
+
+        def settle(self) -> None:
+            self.page.runJavaScript(SETTLE_JS % f"{SETTLED}{self.serial}", world)
+
+        def titled(self, title: str) -> None:
+            if self.job is None or title != f"{SETTLED}{self.serial}":
+                return
+            if self.job["describe"]:
+                self.page.runJavaScript(DESCRIBE_JS, world, self.described)
+            else:
+                self.finish(None)
+
+        def described(self, text: Any) -> None:
+            self.finish(json.loads(text) if text else None)
+
+        def finish(self, description: Any) -> None:
+            if self.job is None:
+                return
+            picture = self.view.grab().toImage()
+            data = QByteArray()
+            buffer = QBuffer(data)
+            buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+            picture.save(buffer, "PNG", 90)  # quality 90 of PNG is little compression: quick
+            self.answer(
+                {
+                    "width": picture.width(),
+                    "height": picture.height(),
+                    "description": description,
+                },
+                bytes(data.data()),
+            )
+
+        def answer(self, fields: dict[str, Any], png: bytes = b"") -> None:
+            assert self.job is not None
+            fields = {"id": self.job["id"], "png_bytes": len(png), **fields}
+            self.job = None
+            self.limit.stop()
+            answers.write(json.dumps(fields).encode() + b"\n" + png)
+            answers.flush()
+            QTimer.singleShot(0, self.next)
+
+        def timed_out(self) -> None:
+            if self.job is not None:
+                self.page.triggerAction(QWebEnginePage.WebAction.Stop)
+                self.answer({"error": "timeout", "message": "The page took too long to draw."})
+                application.exit(3)  # its script may still run: the parent starts a new process
+
+        def renderer_died(self, *ignored: Any) -> None:
+            if self.job is not None:
+                self.answer({"error": "render_failed", "message": "The page crashed the renderer."})
+                application.exit(3)
+
+    renderer, inbox = Renderer(), Inbox()
+    inbox.arrived.connect(renderer.submit)
+    inbox.ended.connect(application.quit)
+
+    def read() -> None:
+        for line in requests:
+            inbox.arrived.emit(line)
+        inbox.ended.emit()
+
+    threading.Thread(target=read, daemon=True).start()
+    status = application.exec()
+    # The page must go before its profile, or Qt complains and may crash at exit.
+    renderer.view.setPage(None)  # type: ignore[arg-type]
+    renderer.page.deleteLater()
+    application.processEvents()
+    return int(status)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="VisCodex HTML drawing process")
+    parser.add_argument("--no-sandbox", action="store_true", help="Chromium's sandbox off")
+    arguments = parser.parse_args()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever Qt or Chromium print must not fall between the answers
+    prepare_environment(arguments.no_sandbox)
+    status = serve(sys.stdin.buffer, answers)
+    answers.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
