@@ -13,6 +13,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ import machine
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = Path(os.environ.get("VENV", ROOT / ".venv")).resolve()
-PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+PYTHON = VENV / "bin" / "python"
 CONSTRAINTS = ROOT / "constraints.txt"
 # What an installation follows from; a change in any of them installs again.
 INPUTS = (ROOT / "pyproject.toml", CONSTRAINTS, *sorted(Path(__file__).parent.glob("*.py")))
@@ -35,6 +36,10 @@ INSTALLS: dict[str, tuple[tuple[str, ...], ...]] = {
     "app": (("-e", "."),),
     "dev": (TORCH_FIRST, ("-e", ".[training]", "--group", "test", "--group", "lint")),
 }
+
+LLAMA = "llama-cpp-python==0.3.36"
+FROM_SOURCE = ("--force-reinstall", "--no-cache-dir", "--no-binary", "llama-cpp-python", LLAMA)
+PARALLEL = {"CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1)}
 
 
 class SetupError(Exception):
@@ -80,13 +85,15 @@ def write_stamp(name: str, stamp: dict[str, str]) -> None:
 
 
 def usable_environment() -> bool:
-    """A virtual environment that runs and stands where it was made."""
-    home = VENV / "bin" / "pip"
-    if not PYTHON.exists() or (os.name != "nt" and not home.exists()):
+    """A virtual environment of this Python that runs and stands where it was made."""
+    pip = VENV / "bin" / "pip"  # its first line names the place
+    if not PYTHON.exists() or not pip.exists():
         return False
-    if os.name != "nt" and str(VENV) not in home.read_text(encoding="utf-8").split("\n", 1)[0]:
+    if str(VENV) not in pip.read_text(encoding="utf-8").split("\n", 1)[0]:
         return False
-    return subprocess.run([str(PYTHON), "-c", ""], capture_output=True).returncode == 0
+    show = "import sys; print(*sys.version_info[:2])"
+    answer = subprocess.run([str(PYTHON), "-c", show], capture_output=True, text=True).stdout
+    return answer.split() == [str(part) for part in sys.version_info[:2]]
 
 
 def make_environment() -> None:
@@ -102,9 +109,8 @@ def install(level: str) -> None:
     """Bring the Python packages of a level into the environment."""
     # Dependency groups need pip 25.1; older ones fail on the option.
     call([PYTHON, "-m", "pip", "install", "--quiet", "--upgrade", "pip>=25.1"])
-    jobs = {"CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1)}
     for arguments in INSTALLS[level]:
-        call([PYTHON, "-m", "pip", "install", "-c", CONSTRAINTS, *arguments], env=jobs)
+        call([PYTHON, "-m", "pip", "install", "-c", CONSTRAINTS, *arguments], env=PARALLEL)
 
 
 def check_library() -> str:
@@ -118,7 +124,7 @@ def check_library() -> str:
     )
     if result.returncode == 0:
         return ""
-    if result.returncode in (-4, 0xC000001D):
+    if result.returncode == -signal.SIGILL:
         return "illegal instruction: built for another processor"
     lines = result.stderr.strip().splitlines()
     return lines[-1] if lines else f"exit status {result.returncode}"
@@ -126,26 +132,21 @@ def check_library() -> str:
 
 def settle_library() -> None:
     """Make sure that llama.cpp runs on this very machine; rebuild it once if it does not."""
-    now = {"cpu": machine.cpu_fingerprint(), "library": "llama-cpp-python==0.3.36"}
+    now = {"cpu": machine.cpu_fingerprint(), "library": LLAMA}
     if read_stamp("llama") == now:
         return
     problem = check_library()
     if problem:
         say(f"llama.cpp does not run here ({problem}); building it for this machine, minutes")
         call(
-            [PYTHON, "-m", "pip", "install", "--force-reinstall", "--no-cache-dir", "--no-deps"]
-            + ["--no-binary", "llama-cpp-python", "llama-cpp-python==0.3.36"],
-            env={
-                "CMAKE_ARGS": " ".join(machine.build_flags()),
-                "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1),
-            },
+            [PYTHON, "-m", "pip", "install", "--no-deps", *FROM_SOURCE],
+            env={**PARALLEL, "CMAKE_ARGS": " ".join(machine.build_flags())},
         )
         problem = check_library()
     if problem:
         raise SetupError(
-            f"llama.cpp was built on this machine and still does not run ({problem}); "
-            f"try CMAKE_ARGS='-DGGML_NATIVE=OFF' {PYTHON} -m pip install --force-reinstall "
-            "--no-cache-dir --no-binary llama-cpp-python llama-cpp-python==0.3.36"
+            f"llama.cpp was built on this machine and still does not run ({problem}); try "
+            f"CMAKE_ARGS=-DGGML_NATIVE=OFF {PYTHON} -m pip install {shlex.join(FROM_SOURCE)}"
         )
     write_stamp("llama", now)
 
