@@ -1,0 +1,1 @@
+"""The desktop application: capture, session, views and previews. Holds no model code."""

@@ -1,0 +1,108 @@
+"""Every action and shortcut of the main window, in one table, and the QActions made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QKeySequence
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """One action: its name in code, what people read, its keys and its icon."""
+
+    name: str
+    text: str
+    tip: str
+    icon: str = ""
+    keys: tuple[str, ...] = ()
+    checkable: bool = False
+
+
+ACTIONS: tuple[ActionSpec, ...] = (
+    ActionSpec("snip", "Snip the screen", "Drag a rectangle on the screen", "snip", ("Ctrl+N",)),
+    ActionSpec("open", "Open a picture…", "Open a picture file", "open", ("Ctrl+O",)),
+    ActionSpec(
+        "paste",
+        "Paste a picture",
+        "Take the picture on the clipboard",
+        "paste",
+        ("Ctrl+V", "Shift+Ins"),
+    ),
+    ActionSpec("sample", "Try the sample", "Load a sample picture", "sample"),
+    ActionSpec(
+        "generate",
+        "Generate code",
+        "Turn the picture into code",
+        "generate",
+        ("Ctrl+Return", "Ctrl+Enter"),
+    ),
+    ActionSpec("cancel", "Cancel", "Stop the conversion", "cancel", ("Esc",)),
+    ActionSpec("copy", "Copy code", "Copy the whole code", "copy", ("Ctrl+Shift+C",)),
+    ActionSpec("save", "Save…", "Save the code, or the drawn picture", "save", ("Ctrl+S",)),
+    ActionSpec("refresh", "Draw the preview again", "Draw the preview again", "refresh", ("F5",)),
+    ActionSpec(
+        "scripts",
+        "Run scripts in the preview",
+        "Let the previewed page run its scripts (never with network)",
+        checkable=True,
+    ),
+    ActionSpec(
+        "auto_start",
+        "Start right away",
+        "Begin the conversion as soon as a picture arrives",
+        checkable=True,
+    ),
+    ActionSpec("model", "Choose a model…", "Use a GGUF model of your own", "model"),
+    ActionSpec(
+        "theme_system", "Like the system", "Light or dark as the system has it", checkable=True
+    ),
+    ActionSpec("theme_light", "Light", "Light colours", checkable=True),
+    ActionSpec("theme_dark", "Dark", "Dark colours", checkable=True),
+    ActionSpec(
+        "theme_toggle",
+        "Switch light and dark",
+        "Switch between light and dark",
+        "theme",
+        ("Ctrl+Shift+L",),
+    ),
+    ActionSpec("pane_source", "Go to the picture", "Focus the picture", keys=("Ctrl+1",)),
+    ActionSpec("pane_code", "Go to the code", "Focus the code", keys=("Ctrl+2",)),
+    ActionSpec("pane_preview", "Go to the preview", "Focus the preview", keys=("Ctrl+3",)),
+    ActionSpec("pane_next", "Next pane", "Focus the next pane", keys=("F6",)),
+    ActionSpec("pane_previous", "Previous pane", "Focus the previous pane", keys=("Shift+F6",)),
+    ActionSpec("shortcuts", "Keyboard shortcuts", "List all shortcuts", "keyboard", ("F1",)),
+    ActionSpec("quit", "Quit", "Close VisCodex", "", ("Ctrl+Q",)),
+)
+
+OVERLAY_KEYS: tuple[tuple[str, str], ...] = (
+    ("Drag", "Select"),
+    ("Enter", "Take the selection"),
+    ("Esc", "Leave"),
+    ("Arrows", "Move the selection by 1 px (Ctrl: 10 px)"),
+    ("Shift+Arrows", "Resize the selection by 1 px (Ctrl: 10 px)"),
+    ("Space", "Hold while dragging to move the selection"),
+    ("A", "Select this whole screen"),
+    ("Tab", "Go to the next screen"),
+)
+"""Keys inside the overlay; handled there, listed here for the help page."""
+
+
+def make_actions(parent: QObject) -> Mapping[str, QAction]:
+    """One QAction for each row of the table, with shortcuts and tool tips set."""
+    made: dict[str, QAction] = {}
+    for spec in ACTIONS:
+        action = QAction(spec.text, parent)
+        action.setObjectName(spec.name)
+        action.setCheckable(spec.checkable)
+        sequences = [QKeySequence(keys) for keys in spec.keys]
+        action.setShortcuts(sequences)
+        hint = ""
+        if sequences:
+            hint = f" ({sequences[0].toString(QKeySequence.SequenceFormat.NativeText)})"
+        action.setToolTip(spec.tip + hint)
+        action.setStatusTip("")
+        made[spec.name] = action
+    return made

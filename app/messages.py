@@ -1,0 +1,72 @@
+"""What people read about states and errors, in one table each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.session import State
+
+
+@dataclass(frozen=True)
+class StateText:
+    """Short text for the status bar, icon name and tone ("neutral", "busy", "good", ...)."""
+
+    text: str
+    icon: str
+    tone: str
+
+
+STATES: Mapping[State, StateText] = {
+    State.EMPTY: StateText("No picture yet", "ready", "neutral"),
+    State.READY: StateText("Ready", "ready", "neutral"),
+    State.LOADING: StateText("Loading the model", "busy", "busy"),
+    State.ENCODING: StateText("Reading the picture", "busy", "busy"),
+    State.GENERATING: StateText("Writing code", "busy", "busy"),
+    State.CANCELLING: StateText("Stopping", "busy", "busy"),
+    State.DONE: StateText("Done", "done", "good"),
+    State.TRUNCATED: StateText("Stopped at the length limit", "warning", "warn"),
+    State.CANCELLED: StateText("Cancelled", "stopped", "neutral"),
+    State.FAILED: StateText("Failed", "error", "bad"),
+}
+
+
+@dataclass(frozen=True)
+class ErrorText:
+    """Title of an error and the actions offered beside it (names of the action table)."""
+
+    title: str
+    actions: tuple[str, ...] = ()
+
+
+ERRORS: Mapping[str, ErrorText] = {
+    "bad_input": ErrorText("This picture cannot be used", ("open",)),
+    "unsupported_image": ErrorText("This kind of file cannot be read", ("open",)),
+    "image_too_large": ErrorText("The picture is too large", ("open",)),
+    "model_missing": ErrorText("There is no model yet", ("model",)),
+    "model_broken": ErrorText("The model file cannot be used", ("model",)),
+    "model_mismatch": ErrorText("The two model files do not belong together", ("model",)),
+    "context_full": ErrorText("The picture and its code do not fit the model's memory", ()),
+    "worker_died": ErrorText("The model process stopped", ("generate",)),
+    "out_of_memory": ErrorText("There was not enough memory", ("generate",)),
+    "no_code": ErrorText("The model gave no code", ("generate",)),
+    "render_failed": ErrorText("The code could not be drawn", ("refresh",)),
+    "timeout": ErrorText("It took too long", ("generate",)),
+    "cancelled": ErrorText("Cancelled", ("generate",)),
+    "internal": ErrorText("Something went wrong in VisCodex", ("generate",)),
+    # Of the application itself:
+    "capture_unavailable": ErrorText("The screen cannot be snipped here", ("open", "paste")),
+    "clipboard_empty": ErrorText("There is no picture on the clipboard", ("open",)),
+    "remote_picture": ErrorText("Pictures are not fetched from the network", ("open",)),
+    "save_failed": ErrorText("The file could not be saved", ("save",)),
+    "preview_unavailable": ErrorText("The live preview is off", ()),
+}
+"""Error code -> what is shown. Codes of the engine first, then those of the application."""
+
+
+def error_text(code: str) -> ErrorText:
+    """The entry of `code`, or that of an internal error for a code unknown here."""
+    return ERRORS.get(code, ERRORS["internal"])
+
+
+TARGET_NAMES: Mapping[str, str] = {"auto": "Auto", "html": "HTML", "matplotlib": "Chart"}

@@ -1,0 +1,275 @@
+"""The state machine of one conversion. No widgets, no Qt: a table, and the facts it keeps.
+
+The window feeds it what the user does and what the engine says, and shows what it finds here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class State(str, Enum):
+    """What the session is doing."""
+
+    EMPTY = "empty"  # no picture yet
+    READY = "ready"  # a picture, no result
+    LOADING = "loading"  # the model is being loaded for this conversion
+    ENCODING = "encoding"  # the picture is being read
+    GENERATING = "generating"  # code arrives
+    CANCELLING = "cancelling"  # the user said stop, the engine has not answered yet
+    DONE = "done"
+    TRUNCATED = "truncated"  # stopped at the length limit
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class Input(str, Enum):
+    """What can happen to a session."""
+
+    PICTURE = "picture"
+    BEGIN = "begin"
+    LOADING = "loading"
+    ENCODING = "encoding"
+    TOKEN = "token"
+    DONE = "done"
+    TRUNCATED = "truncated"
+    CANCEL = "cancel"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+BUSY = frozenset({State.LOADING, State.ENCODING, State.GENERATING, State.CANCELLING})
+RESTING = frozenset({State.READY, State.DONE, State.TRUNCATED, State.CANCELLED, State.FAILED})
+
+
+def _table() -> Mapping[tuple[State, Input], State]:
+    table: dict[tuple[State, Input], State] = {(State.EMPTY, Input.PICTURE): State.READY}
+    for state in RESTING:
+        table[state, Input.PICTURE] = State.READY
+        table[state, Input.BEGIN] = State.LOADING
+    for state in (State.LOADING, State.ENCODING, State.GENERATING):
+        table[state, Input.CANCEL] = State.CANCELLING
+        table[state, Input.TOKEN] = State.GENERATING
+        table[state, Input.DONE] = State.DONE
+        table[state, Input.TRUNCATED] = State.TRUNCATED
+    table[State.LOADING, Input.LOADING] = State.LOADING
+    table[State.LOADING, Input.ENCODING] = State.ENCODING
+    table[State.ENCODING, Input.ENCODING] = State.ENCODING
+    # Late events of an engine that has not yet seen the cancel change nothing.
+    for late in (Input.LOADING, Input.ENCODING, Input.TOKEN, Input.CANCEL):
+        table[State.CANCELLING, late] = State.CANCELLING
+    # The answer may be complete by the time the cancel arrives: then it is complete.
+    table[State.CANCELLING, Input.DONE] = State.DONE
+    table[State.CANCELLING, Input.TRUNCATED] = State.TRUNCATED
+    for state in BUSY:
+        table[state, Input.CANCELLED] = State.CANCELLED
+        table[state, Input.FAILED] = State.FAILED
+    return table
+
+
+TRANSITIONS = _table()
+"""(state, input) -> next state. What is not listed is not allowed."""
+
+
+class NotAllowed(Exception):
+    """The session cannot take this input in its state; a fault of the caller."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The source picture: PNG bytes, size in pixels, and a name for people."""
+
+    png: bytes
+    width: int
+    height: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong: a code of the engine's table, what happened, what to do."""
+
+    code: str
+    message: str
+    advice: str
+
+
+@dataclass
+class Result:
+    """What one conversion has brought so far."""
+
+    target: str = ""  # "html" or "matplotlib"; "" while the model decides
+    confidence: float | None = None
+    answer: str = ""  # raw text of the model
+    code: str = ""  # the code in it, or what the user made of it
+    tokens: int = 0
+    lines_read: int = 0
+    seconds: float = 0.0
+    tokens_per_second: float = 0.0
+    edited: bool = False
+
+
+@dataclass
+class Session:
+    """One conversion after the other on one window.
+
+    `clock` gives seconds and exists for tests. Listeners are called after every change.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    state: State = State.EMPTY
+    picture: Picture | None = None
+    waiting_picture: Picture | None = None
+    target: str = "auto"
+    result: Result = field(default_factory=Result)
+    failure: Failure | None = None
+    progress: float | None = None  # of the present phase, 0..1; None where unknown
+    run: int = 0  # number of the conversion; events of older ones are stale
+    model: str = ""
+    device: str = ""
+    _began: float = 0.0
+    _first_token: float = 0.0
+    _listeners: list[Callable[[State, State], None]] = field(default_factory=list)
+
+    @property
+    def busy(self) -> bool:
+        """Whether the engine works for this session."""
+        return self.state in BUSY
+
+    @property
+    def can_generate(self) -> bool:
+        return (self.state, Input.BEGIN) in TRANSITIONS
+
+    @property
+    def can_cancel(self) -> bool:
+        return self.busy and self.state is not State.CANCELLING
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the conversion began; its whole duration once it has ended."""
+        return self.clock() - self._began if self.busy else self.result.seconds
+
+    def subscribe(self, listener: Callable[[State, State], None]) -> None:
+        """Call `listener(before, after)` after each input taken."""
+        self._listeners.append(listener)
+
+    def set_picture(self, picture: Picture) -> bool:
+        """Take a new picture and drop the old result.
+
+        While a conversion runs the picture is kept in `waiting_picture` instead, and False is
+        returned: the caller asks the user or cancels, and calls `take_waiting` at the end.
+        """
+        if self.busy:
+            self.waiting_picture = picture
+            return False
+        self.picture = picture
+        self.waiting_picture = None
+        self.result = Result()
+        self.failure = None
+        self.progress = None
+        self._step(Input.PICTURE)
+        return True
+
+    def take_waiting(self) -> bool:
+        """Make the picture that waits the picture of the session; False if none waits."""
+        if self.busy or self.waiting_picture is None:
+            return False
+        return self.set_picture(self.waiting_picture)
+
+    def begin(self) -> int:
+        """Start a conversion and return its number."""
+        self._check(Input.BEGIN)
+        target = "" if self.target == "auto" else self.target
+        self.result = Result(target=target)
+        self.failure = None
+        self.progress = None
+        self.run += 1
+        self._began = self.clock()
+        self._first_token = 0.0
+        self._step(Input.BEGIN)
+        return self.run
+
+    def loading(self, fraction: float | None) -> None:
+        self.progress = fraction
+        self._step(Input.LOADING)
+
+    def engine_ready(self, model: str, device: str) -> None:
+        """Remember what answers; possible in every state, since engines also start idle."""
+        self.model, self.device = model, device
+        self._tell(self.state)
+
+    def encoding(self, fraction: float | None) -> None:
+        self.progress = fraction
+        self._step(Input.ENCODING)
+
+    def text_read(self, lines: int) -> None:
+        self.result.lines_read = lines
+        self._tell(self.state)
+
+    def target_chosen(self, name: str, confidence: float | None) -> None:
+        """The model has said what kind of picture it is."""
+        self.result.target = name
+        self.result.confidence = confidence
+        self._tell(self.state)
+
+    def token(self, text: str) -> None:
+        """Add a piece of the answer."""
+        self._check(Input.TOKEN)
+        if self.state is not State.CANCELLING:
+            now = self.clock()
+            self._first_token = self._first_token or now
+            self.result.answer += text
+            self.result.tokens += 1
+            self.progress = None
+            passed = now - self._first_token
+            if passed > 0:
+                self.result.tokens_per_second = (self.result.tokens - 1) / passed
+        self._step(Input.TOKEN)
+
+    def done(self, truncated: bool = False, tokens: int = 0, per_second: float = 0.0) -> None:
+        """The answer is complete, or cut off at the length limit."""
+        self._close()
+        self.result.tokens = tokens or self.result.tokens
+        self.result.tokens_per_second = per_second or self.result.tokens_per_second
+        self._step(Input.TRUNCATED if truncated else Input.DONE)
+
+    def cancel(self) -> None:
+        self._step(Input.CANCEL)
+
+    def cancelled(self) -> None:
+        self._close()
+        self._step(Input.CANCELLED)
+
+    def failed(self, failure: Failure) -> None:
+        self._check(Input.FAILED)
+        self._close()
+        self.failure = failure
+        self._step(Input.FAILED)
+
+    def edit(self, code: str) -> None:
+        """The user changed the code by hand."""
+        self.result.code = code
+        self.result.edited = True
+
+    def _close(self) -> None:
+        if self.busy:
+            self.result.seconds = self.clock() - self._began
+        self.progress = None
+
+    def _check(self, given: Input) -> State:
+        try:
+            return TRANSITIONS[self.state, given]
+        except KeyError:
+            raise NotAllowed(f"{given.value} while {self.state.value}") from None
+
+    def _step(self, given: Input) -> None:
+        before = self.state
+        self.state = self._check(given)
+        self._tell(before)
+
+    def _tell(self, before: State) -> None:
+        for listener in list(self._listeners):
+            listener(before, self.state)
