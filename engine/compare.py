@@ -123,8 +123,11 @@ def _on_canvas(image: Image.Image, size: tuple[int, int]) -> tuple[Array, Array]
 
 
 def _ground(pixels: Array) -> Array:
-    """The most frequent colour: the mean of the fullest of 16 x 16 x 16 bins."""
-    flat = pixels.reshape(-1, 3)
+    """The most frequent colour along the border: the mean of the fullest of 16 x 16 x 16 bins.
+
+    Not of the whole area: a white card on a grey page would then be continued in white.
+    """
+    flat = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     bins = (flat >> 4).astype(np.int32) @ np.array([256, 16, 1], np.int32)
     fullest = int(np.bincount(bins, minlength=4096).argmax())
     return np.asarray(np.round(flat[bins == fullest].mean(axis=0)), np.uint8)

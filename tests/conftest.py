@@ -1,0 +1,41 @@
+"""What all tests share. Environment first: Qt reads it when it is imported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+if hasattr(os, "geteuid") and os.geteuid() == 0:
+    # Chromium refuses its own sandbox to root; only tests and data building run as root.
+    os.environ.setdefault("QTWEBENGINE_DISABLE_SANDBOX", "1")
+    os.environ.setdefault("VISCODEX_RENDER_NO_SANDBOX", "1")
+
+from engine.render.html import HtmlRenderer
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The folder of sample pictures (and `sources/`, the code they were drawn from)."""
+    return ROOT / "assets" / "samples"
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Measuring data that is not part of the project; the test is skipped without it."""
+    folder = os.environ.get("VISCODEX_DATA", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("VISCODEX_DATA names no folder")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def renderer() -> Iterator[HtmlRenderer]:
+    """One warm HTML renderer for the whole run."""
+    with HtmlRenderer() as html_renderer:
+        yield html_renderer
