@@ -65,23 +65,23 @@ def _ask(arguments: list[str], timeout: float) -> str:
     except subprocess.TimeoutExpired as error:
         raise VisCodexError(
             ErrorCode.timeout,
-            f"llama.cpp did not answer within {timeout:.0f} s",
-            "a graphics driver may hang: update it, or restart the machine",
+            f"llama.cpp did not answer within {timeout:.0f} s.",
+            "A graphics driver may hang: update it, or restart the machine.",
         ) from error
     if result.returncode == 0:
         return result.stdout
     if result.returncode in ILLEGAL_INSTRUCTION:
         raise VisCodexError(
             ErrorCode.internal,
-            "llama.cpp was built for another processor",
-            "build it here: pip install --force-reinstall --no-cache-dir "
+            "llama.cpp was built for another processor.",
+            "Build it here: pip install --force-reinstall --no-cache-dir "
             "--no-binary llama-cpp-python llama-cpp-python==0.3.36",
         )
     lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]
     raise VisCodexError(
         ErrorCode.internal,
         f"llama.cpp does not run: {lines[-1]}",
-        "install it again: pip install --force-reinstall llama-cpp-python==0.3.36",
+        "Install it again: pip install --force-reinstall llama-cpp-python==0.3.36",
     )
 
 

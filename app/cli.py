@@ -1,0 +1,284 @@
+"""The `viscodex` command: the window, and everything it does without one.
+
+Results go to stdout, progress and errors to stderr. Exit status 0, 2 for bad input, 1 for failure,
+130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from engine.errors import ErrorCode, VisCodexError
+
+INTERRUPTED = 130
+COMMANDS = ("convert", "render", "compare", "models", "devices", "doctor")
+EPILOG = "Add --debug to any command to see the traceback of an error."
+
+cli = typer.Typer(
+    name="viscodex",
+    help="Snip a part of the screen, get the code that draws it, on your own machine.\n\n"
+    "`viscodex [IMAGE] [--capture]` opens the application.",
+    epilog=EPILOG,
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models = typer.Typer(help="The models on this machine.", invoke_without_command=True)
+cli.add_typer(models, name="models")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _bad_input(message: str, advice: str) -> VisCodexError:
+    return VisCodexError(ErrorCode.bad_input, message, advice)
+
+
+def _parse_size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,5})[xX×](\d{1,5})", text.strip())
+    size = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not all(16 <= side <= 8192 for side in size):
+        raise _bad_input(
+            f"--size {text} is not a size", "Give WIDTHxHEIGHT in pixels, as in 640x480."
+        )
+    return size
+
+
+def _read_text(path: Path) -> str:
+    if not path.exists():
+        raise _bad_input(f"{path} does not exist", "Check the name and the folder.")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise _bad_input(f"{path} is not UTF-8 text", "Give a file with code.") from error
+
+
+@cli.command("open", hidden=True)
+def open_window(
+    image: Annotated[Path | None, typer.Argument(help="Picture to open.")] = None,
+    capture: Annotated[bool, typer.Option("--capture", help="Snip at once.")] = False,
+) -> None:
+    """Open the application, with a picture or a snip."""
+    if image is not None and not image.exists():
+        raise _bad_input(
+            f"{image} does not exist", "Give a picture, or a command: " + ", ".join(COMMANDS) + "."
+        )
+    if (
+        sys.platform == "linux"
+        and os.environ.get("QT_QPA_PLATFORM") is None
+        and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    ):
+        raise VisCodexError(
+            ErrorCode.internal,
+            "There is no display to open a window on",
+            "Use `viscodex convert IMAGE` in the terminal.",
+        )
+    from app.main import main as run_window
+
+    raise typer.Exit(run_window(image, capture=capture))
+
+
+@cli.command(epilog=f"Example: viscodex convert login.png --out login.html. {EPILOG}")
+def convert(
+    image: Annotated[Path, typer.Argument(help="PNG, JPEG, WebP, BMP or GIF.")],
+    to: Annotated[
+        Literal["auto", "html", "matplotlib", "text"],
+        typer.Option(help="What to make; text is only the words in the picture."),
+    ] = "auto",
+    hints: Annotated[
+        Literal["auto", "always", "never"],
+        typer.Option(help="Give the model the text read from the picture."),
+    ] = "auto",
+    model: Annotated[
+        str, typer.Option(metavar="NAME|FILE.gguf", help="Model to use.")
+    ] = "viscodex-nano",
+    mmproj: Annotated[
+        Path | None, typer.Option(help="Vision file that belongs to --model.")
+    ] = None,
+    refine: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What to change in --code.")
+    ] = None,
+    code: Annotated[Path | None, typer.Option(metavar="FILE", help="Code to refine.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the sampler.")] = 0,
+    temperature: Annotated[
+        float | None, typer.Option(min=0.0, max=2.0, help="0 is greedy.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the code here.")] = None,
+    preview: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Render the code to this picture.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn a picture into code: on stdout, or in --out."""
+    from app.conversion import Job, run
+
+    if (refine is None) != (code is None):
+        raise _bad_input("--refine and --code belong together", "Give both, or neither.")
+    job = Job(
+        image=image,
+        target=to,
+        hints=hints,
+        model=model,
+        mmproj=mmproj,
+        refine=None if refine is None or code is None else (refine, _read_text(code)),
+        max_tokens=max_tokens,
+        seed=seed,
+        temperature=temperature,
+        out=out,
+        preview=preview,
+    )
+    outcome = run(job)
+    if as_json:
+        _print_json(outcome.to_json())
+    elif out is None:
+        sys.stdout.write(outcome.code if outcome.code.endswith("\n") else outcome.code + "\n")
+
+
+@cli.command(epilog=f"Example: viscodex render page.html --out page.png. {EPILOG}")
+def render(
+    file: Annotated[Path, typer.Argument(help="An .html or .py file.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.png", help="Where the picture goes.")],
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Window of a page, in pixels.")
+    ] = None,
+) -> None:
+    """Draw a page or a matplotlib script."""
+    from app.files import check_writable, write_whole
+    from app.rendering import draw, language_of
+
+    target = language_of(file)
+    window = _parse_size(size)
+    code = _read_text(file)
+    check_writable(out)
+    write_whole(out, draw(code, target, window))
+
+
+@cli.command(epilog=f"Example: viscodex compare login.png preview.png --json. {EPILOG}")
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A.png")],
+    second: Annotated[Path, typer.Argument(metavar="B.png")],
+    text: Annotated[
+        bool, typer.Option("--text", help="Read the words of both and compare them too.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell how alike two pictures are, 0 to 1."""
+    from engine.compare import similarity
+    from engine.images import load_picture
+
+    pictures = [load_picture(path) for path in (first, second)]
+    lines: list[Any] = [None, None]
+    if text:
+        from engine.hints import read
+
+        lines = [read(picture) for picture in pictures]
+    figures = asdict(similarity(*pictures, *lines))
+    if as_json:
+        _print_json(figures)
+        return
+    for name, figure in figures.items():
+        if figure is not None:
+            print(f"{name:8} {figure:.3f}")
+
+
+@cli.command(epilog=EPILOG)
+def devices(as_json: JsonOption = False) -> None:
+    """List what llama.cpp can compute on."""
+    from engine.devices import list_devices
+
+    found = list_devices()
+    if as_json:
+        _print_json([asdict(device) for device in found])
+        return
+    for device in found:
+        free, total = device.memory_free / 2**30, device.memory_total / 2**30
+        print(
+            f"{device.name:12} {device.kind:6} {free:6.1f} of {total:.1f} GiB free  "
+            f"{device.description}"
+        )
+
+
+@cli.command(epilog=EPILOG)
+def doctor(as_json: JsonOption = False) -> None:
+    """Check every part of the installation; exit status 1 if a needed one fails."""
+    from app.doctor import examine
+
+    findings = []
+    for finding in examine():
+        findings.append(finding)
+        if not as_json:
+            mark = "ok" if finding.ok else ("FAILED" if finding.needed else "missing")
+            print(f"{mark:8} {finding.name:14} {finding.detail}", flush=True)
+    if as_json:
+        _print_json([asdict(finding) for finding in findings])
+    if any(finding.needed and not finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _with_command(arguments: Sequence[str]) -> list[str]:
+    """`viscodex picture.png --capture` is `viscodex open picture.png --capture`."""
+    if arguments and (arguments[0] in COMMANDS or arguments[0] in ("-h", "--help")):
+        return list(arguments)
+    return ["open", *arguments]
+
+
+def _one_line(error: BaseException) -> tuple[str, int]:
+    """What to print after `viscodex: error: ` and the exit status."""
+    if isinstance(error, VisCodexError):
+        parts = [error.message.rstrip(".:") + ".", error.advice]
+        return " ".join(" ".join(parts).split()), error.exit_code
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error)
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{reason}", 2
+    # Errors of the argument parser (click, or the copy of it inside typer).
+    show = getattr(error, "format_message", None)
+    if show is not None:
+        return " ".join(show().split()), int(getattr(error, "exit_code", 2))
+    text = " ".join(str(error).split()) or type(error).__name__
+    return f"{text}. This should not happen: run again with --debug and report it.", 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of `viscodex`; `arguments` default to those of the process."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"]
+    try:
+        result = cli(_with_command(given), prog_name="viscodex", standalone_mode=False)
+        sys.stdout.flush()
+        return int(result or 0)
+    except KeyboardInterrupt:
+        print("viscodex: cancelled", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has gone; nothing more can be said there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        text, status = _one_line(error)
+        print(f"viscodex: error: {text}", file=sys.stderr)
+        return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

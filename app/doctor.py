@@ -1,0 +1,122 @@
+"""Checks of every part of an installation, each done for real and told in one line."""
+
+from __future__ import annotations
+
+import io
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from PIL import Image, ImageDraw
+
+from app.rendering import draw
+from engine.errors import VisCodexError
+
+HTML = "<!DOCTYPE html><body style='margin:0;background:#c00'></body>"
+PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2, 3])\nplt.show()\n"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Result of one check; a failed one that is not `needed` costs a feature, not the product."""
+
+    name: str
+    ok: bool
+    detail: str
+    needed: bool = True
+
+
+def _python() -> str:
+    return f"Python {platform.python_version()} on {platform.platform(terse=True)}"
+
+
+def _library() -> str:
+    from engine.devices import check_library
+
+    check_library()
+    return f"llama-cpp-python {version('llama-cpp-python')} loads and computes"
+
+
+def _devices() -> str:
+    from engine.devices import list_devices
+
+    return ", ".join(f"{device.name} ({device.kind})" for device in list_devices())
+
+
+def _model() -> str:
+    from engine.models.store import find_model
+
+    files = find_model("viscodex-nano")
+    return f"{files.model.name} and {files.mmproj.name}"
+
+
+def _reader() -> str:
+    from engine.hints import read
+
+    picture = Image.new("RGB", (240, 80), "white")
+    ImageDraw.Draw(picture).text((40, 24), "Hello", fill="black", font_size=28)
+    found = " ".join(line.text for line in read(picture))
+    if "Hello" not in found:
+        raise RuntimeError(f"read {found!r} where 'Hello' stands")
+    return "reads a printed word"
+
+
+def _html() -> str:
+    page = Image.open(io.BytesIO(draw(HTML, "html", (64, 48)))).convert("RGB")
+    if page.getpixel((32, 24)) != (0xCC, 0, 0):
+        raise RuntimeError("the page comes out in another colour")
+    return "Qt WebEngine draws a page"
+
+
+def _plot() -> str:
+    draw(PLOT, "matplotlib", None)
+    return "matplotlib draws a chart in a process of its own"
+
+
+def _isolation() -> str:
+    if os.name != "posix":
+        return "a process of its own with a time limit; no limits by the system"
+    return "a process of its own with limits on memory, time, files; no system sandbox yet"
+
+
+def _capture() -> str:
+    if sys.platform == "linux":
+        if os.environ.get("WAYLAND_DISPLAY") and not os.environ.get("DISPLAY"):
+            raise RuntimeError("Wayland without X11: open, drop or paste a picture instead")
+        if not os.environ.get("DISPLAY"):
+            raise RuntimeError("no display here")
+    import mss
+
+    with mss.MSS() as screens:
+        return f"{len(screens.monitors) - 1} screen(s)"
+
+
+# name, check, needed
+CHECKS: tuple[tuple[str, Callable[[], str], bool], ...] = (
+    ("python", _python, True),
+    ("engine", _library, True),
+    ("devices", _devices, True),
+    ("model", _model, True),
+    ("text reader", _reader, False),
+    ("html preview", _html, True),
+    ("chart preview", _plot, True),
+    ("isolation", _isolation, False),
+    ("capture", _capture, False),
+)
+
+
+def examine() -> Iterator[Finding]:
+    """Run the checks one after another; a check that raises is a finding, not an end."""
+    for name, check, needed in CHECKS:
+        try:
+            yield Finding(name, True, check(), needed)
+        except VisCodexError as error:
+            detail = " ".join(part for part in (error.message, error.advice) if part)
+            yield Finding(name, False, detail, needed)
+        except Exception as error:
+            # Whatever a broken installation throws is what this command exists to show.
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            yield Finding(name, False, lines[0], needed)
