@@ -41,13 +41,18 @@ MAX_SIDE = 8192
 # Runs in a world of its own: the page's scripts can neither see nor change it. The title tells
 # when two frames have been drawn after the layout was final. No frame is drawn for a view that is
 # not visible to the compositor, hence the timer as second way out.
+FRAME_MS = 20
 SETTLE_JS = """
 (() => {
   const tell = () => { document.title = "%s"; };
   let told = false;
   const once = () => { if (!told) { told = true; tell(); } };
-  requestAnimationFrame(() => requestAnimationFrame(once));
-  setTimeout(once, 150);
+  // A new size of the view arrives later than this script: two frames of that size are awaited.
+  const sized = () => innerWidth === %d && innerHeight === %d;
+  const wait = () => sized() ? requestAnimationFrame(() => requestAnimationFrame(once))
+                             : requestAnimationFrame(wait);
+  wait();
+  setTimeout(once, 400);
 })()
 """
 HEIGHT_JS = """
@@ -236,6 +241,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
         attribute.FullScreenSupportEnabled,
         attribute.ErrorPageEnabled,
         attribute.ScrollAnimatorEnabled,
+        attribute.ShowScrollBars,
     ):
         settings.setAttribute(off, False)
 
@@ -294,7 +300,8 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
             self.settle()
 
         def settle(self) -> None:
-            self.page.runJavaScript(SETTLE_JS % f"{SETTLED}{self.serial}", world)
+            size = (self.view.width(), self.view.height())
+            self.page.runJavaScript(SETTLE_JS % (f"{SETTLED}{self.serial}", *size), world)
 
         def titled(self, title: str) -> None:
             if self.job is None or title != f"{SETTLED}{self.serial}":
@@ -302,10 +309,17 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
             if self.job["describe"]:
                 self.page.runJavaScript(DESCRIBE_JS, world, self.described)
             else:
-                self.finish(None)
+                self.finish_soon(None)
 
         def described(self, text: Any) -> None:
-            self.finish(json.loads(text) if text else None)
+            self.finish_soon(json.loads(text) if text else None)
+
+        def finish_soon(self, description: Any) -> None:
+            # The frame is drawn in another process and reaches the view a little later.
+            serial = self.serial
+            QTimer.singleShot(
+                FRAME_MS, lambda: self.finish(description) if serial == self.serial else None
+            )
 
         def finish(self, description: Any) -> None:
             if self.job is None:
