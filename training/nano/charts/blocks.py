@@ -35,9 +35,19 @@ def bar(board: Board) -> Panel:
         y = [v if board.rng.random() < 0.6 else -v for v in y]
     colour = _colour_list(board, n) if board.chance(0.1, 0.2) else board.colours(1)[0]
     width = board.rng.choice(("0.5", "0.6")) if board.chance(0.12) else None
-    yerr = row(errors(board.rng, [abs(v) for v in y], scale)) if board.chance(0, 0.06, 0.15) else None
-    bars = call("bar", "x", row(y), *([width] if width else []), yerr=yerr, capsize="4" if yerr else None,
-                color=colour, edgecolor=board.edge())
+    yerr = (
+        row(errors(board.rng, [abs(v) for v in y], scale)) if board.chance(0, 0.06, 0.15) else None
+    )
+    bars = call(
+        "bar",
+        "x",
+        row(y),
+        *([width] if width else []),
+        yerr=yerr,
+        capsize="4" if yerr else None,
+        color=colour,
+        edgecolor=board.edge(),
+    )
     labelled = yerr is None and min(y) > 0 and board.chance(0.1, 0.2)
     draw = ["bars = " + bars, call("bar_label", "bars")] if labelled else [bars]
     return Panel([f"x = {row(names)}"], draw, ticks, grids=_BAR_GRIDS)
@@ -51,7 +61,9 @@ def side_bar(board: Board) -> Panel:
     colour = _colour_list(board, n) if board.chance(0.1, 0.2) else board.colours(1)[0]
     bars = call("barh", "x", row(y), color=colour, edgecolor=board.edge())
     draw = ["bars = " + bars, call("bar_label", "bars")] if board.chance(0.1, 0.2) else [bars]
-    return Panel([f"x = {row(names)}"], draw, limits=["plt.gca().invert_yaxis()"], grids=_SIDE_GRIDS)
+    return Panel(
+        [f"x = {row(names)}"], draw, limits=["plt.gca().invert_yaxis()"], grids=_SIDE_GRIDS
+    )
 
 
 def grouped_bar(board: Board) -> Panel:
@@ -67,7 +79,9 @@ def grouped_bar(board: Board) -> Panel:
         offset = (i - (count - 1) / 2) * width
         place = "x" if offset == 0 else f"x {'-' if offset < 0 else '+'} {number(abs(offset))}"
         y = column(board.rng, n, scale)
-        draw.append(call("bar", place, row(y), number(width), color=colour, edgecolor=edge, label=label))
+        draw.append(
+            call("bar", place, row(y), number(width), color=colour, edgecolor=edge, label=label)
+        )
     ticks = [call("xticks", "x", row(names))]
     return Panel([f"x = np.arange({n})"], draw, ticks, legend="", grids=_BAR_GRIDS, numpy=True)
 
@@ -83,13 +97,27 @@ def stacked_bar(board: Board) -> Panel:
     labels, colours, edge = board.labels(count), board.colours(count), board.edge()
     bases = (None, "y1", "np.add(y1, y2)")
     draw = [
-        call("barh" if lying else "bar", "x", f"y{i + 1}", color=colours[i], edgecolor=edge, label=labels[i],
-             **{"left" if lying else "bottom": bases[i]})
+        call(
+            "barh" if lying else "bar",
+            "x",
+            f"y{i + 1}",
+            color=colours[i],
+            edgecolor=edge,
+            label=labels[i],
+            **{"left" if lying else "bottom": bases[i]},
+        )
         for i in range(count)
     ]
     data = [f"x = {row(names)}", *(f"y{i + 1} = {row(y)}" for i, y in enumerate(ys))]
     limits = ["plt.gca().invert_yaxis()"] if lying else []
-    return Panel(data, draw, limits=limits, legend="", grids=_SIDE_GRIDS if lying else _BAR_GRIDS, numpy=count == 3)
+    return Panel(
+        data,
+        draw,
+        limits=limits,
+        legend="",
+        grids=_SIDE_GRIDS if lying else _BAR_GRIDS,
+        numpy=count == 3,
+    )
 
 
 def histogram(board: Board) -> Panel:
@@ -103,11 +131,15 @@ def histogram(board: Board) -> Panel:
     falling = rng.random() < 0.15
     weights = []
     for i in range(n):
-        share = 0.97 * (0.6 ** (i * 4 / n) if falling else 2.718 ** -(((i + 0.5 - middle) / width) ** 2))
+        share = 0.97 * (
+            0.6 ** (i * 4 / n) if falling else 2.718 ** -(((i + 0.5 - middle) / width) ** 2)
+        )
         weights.append(max(counts.fit(share * rng.uniform(0.85, 1.03)), 1))
     bins = [round(start + i * step, 4) for i in range(n + 1)]
     edge = string(rng.choice(("#000", "#fff"))) if board.chance(0.55) else None
-    draw = [call("hist", "x[:-1]", "x", weights=row(weights), color=board.colours(1)[0], edgecolor=edge)]
+    draw = [
+        call("hist", "x[:-1]", "x", weights=row(weights), color=board.colours(1)[0], edgecolor=edge)
+    ]
     return Panel([f"x = {row(bins)}"], draw, grids=_BAR_GRIDS)
 
 
@@ -122,24 +154,42 @@ def pie(board: Board) -> Panel:
     colours = board.colours(n)
     chosen = "[" + ", ".join(c for c in colours if c) + "]" if colours[0] else None
     percent = string(rng.choice(("%d%%", "%1.1f%%"))) if board.chance(0.5, 0.6) else None
-    ring = mapping({"width": rng.choice((0.3, 0.4, 0.5))}) if not percent and board.chance(0.3) else None
-    aside = board.level > 0 and board.size.width > 1.25 * board.size.height and not board.part and board.chance(0, 0.15)
+    ring = (
+        mapping({"width": rng.choice((0.3, 0.4, 0.5))})
+        if not percent and board.chance(0.3)
+        else None
+    )
+    aside = (
+        board.level > 0
+        and board.size.width > 1.25 * board.size.height
+        and not board.part
+        and board.chance(0, 0.15)
+    )
     names = board.names(n, 10)
     legend = f'{row(names)}, loc="center left", bbox_to_anchor=(1, 0.5)' if aside else None
-    draw = [call("pie", row(parts), labels=None if aside else row(names), colors=chosen, autopct=percent,
-                 startangle="90" if top else None, wedgeprops=ring)]
+    draw = [
+        call(
+            "pie",
+            row(parts),
+            labels=None if aside else row(names),
+            colors=chosen,
+            autopct=percent,
+            startangle="90" if top else None,
+            wedgeprops=ring,
+        )
+    ]
     return Panel([], draw, legend=legend, labelled=False, grids=())
 
 
 def _ambiguous(parts: list[int], top: bool) -> bool:
-    """True where a border between wedges lies where the first wedge of the other start angle would begin."""
+    """True where a border lies where the first wedge would begin with the other start angle."""
     other = 75 if top else 25
     sums = [sum(parts[:i]) for i in range(1, len(parts))]
     return any(abs(s - other) < 4 for s in sums) or min(parts) < 4
 
 
 def boxes(board: Board) -> Panel:
-    """Box plots of five values each: both whiskers, both quartiles and the median are the values."""
+    """Box plots of five values each: whiskers, quartiles and median are the values themselves."""
     rng = board.rng
     n = rng.randint(2, 3 if board.level == 0 else 4)
     scale = draw_scale(rng, 2)
@@ -164,7 +214,20 @@ def boxes(board: Board) -> Panel:
     return Panel([], draw, [call("xticks", places, row(board.names(n)))], grids=_BAR_GRIDS)
 
 
-_MAPS = ("Blues", "Greens", "Reds", "Oranges", "coolwarm", "magma", "YlGnBu", "RdYlGn", "gray", "hot", "cool", "bwr")
+_MAPS = (
+    "Blues",
+    "Greens",
+    "Reds",
+    "Oranges",
+    "coolwarm",
+    "magma",
+    "YlGnBu",
+    "RdYlGn",
+    "gray",
+    "hot",
+    "cool",
+    "bwr",
+)
 _DARK_WHEN_LOW = ("viridis", "magma", "gray", "hot")
 
 
@@ -177,12 +240,26 @@ def heatmap(board: Board) -> Panel:
     scale = draw_scale(rng, 2)
     cells = [[scale.fit(rng.uniform(0.0, 1.0)) for _ in range(columns)] for _ in range(rows)]
     name = "viridis" if rng.random() < 0.3 else rng.choice(_MAPS)
-    written = board.level > 0 and name not in ("coolwarm", "RdYlGn", "bwr", "cool") and rng.random() < 0.45
+    written = (
+        board.level > 0
+        and name not in ("coolwarm", "RdYlGn", "bwr", "cool")
+        and rng.random() < 0.45
+    )
     values = [v for line in cells for v in line]
-    draw = [call("imshow", "z", cmap=string(name) if name != "viridis" else None,
-                 aspect=string("auto") if rng.random() < 0.5 else None)]
+    draw = [
+        call(
+            "imshow",
+            "z",
+            cmap=string(name) if name != "viridis" else None,
+            aspect=string("auto") if rng.random() < 0.5 else None,
+        )
+    ]
     if not written or rng.random() < 0.3:
-        label = texts.fitting(lambda: board.words.title(1), board.side_room()) if board.chance(0, 0.1, 0.25) else None
+        label = (
+            texts.fitting(lambda: board.words.title(1), board.side_room())
+            if board.chance(0, 0.1, 0.25)
+            else None
+        )
         draw.append(call("colorbar", label=string(label) if label else None))
     if written:
         middle = number(scale.fit((min(values) + max(values)) / 2 / scale.top))
@@ -196,7 +273,11 @@ def heatmap(board: Board) -> Panel:
     ticks = []
     if rng.random() < 0.75:
         ticks = [
-            call("xticks", row(list(range(columns))), row(board.names(columns, max(2, board.room(columns) - 3)))),
+            call(
+                "xticks",
+                row(list(range(columns))),
+                row(board.names(columns, max(2, board.room(columns) - 3))),
+            ),
             call("yticks", row(list(range(rows))), row(board.names(rows, 9))),
         ]
     return Panel([f"z = {grid(cells)}"], draw, ticks, grids=())

@@ -1,4 +1,4 @@
-"""What the makers of charts share: the random state, the room there is, and the parts of a script."""
+"""What the makers of charts share: the random state, the room, and the parts of a script."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from training.nano.charts import texts
 from training.nano.charts.script import string
-from training.nano.charts.style import LINES, MARKERS, Size, draw_colours
+from training.nano.charts.style import LINES, MARKERS, Size, brightness, draw_colours
 from training.nano.words import WordSource
 
 _PX_PER_LETTER = 8.2
@@ -42,7 +42,7 @@ class Board:
     """True where the panel is one of several."""
 
     def chance(self, *by_level: float) -> bool:
-        """True with the probability given for the level (the last one counts for all higher levels)."""
+        """True with the probability of the level (the last one counts for higher levels)."""
         return self.rng.random() < by_level[min(self.level, len(by_level) - 1)]
 
     def points(self) -> int:
@@ -72,29 +72,38 @@ class Board:
             return [None]
         return [string(name) for name in texts.series_names(self.words, n)]
 
-    def colours(self, n: int) -> list[str | None]:
-        """Source of `n` colours; all None where the default cycle is used."""
+    def colours(self, n: int, *, thin: bool = False) -> list[str | None]:
+        """Source of `n` colours; all None for the default cycle. Thin marks are never pale."""
         if self.rng.random() < (0.6 if self.sheet else 0.35):
             return [None] * n
-        drawn = draw_colours(self.rng, n)
-        if self.sheet == "dark_background":
-            drawn = [c if sum(int(d, 16) for d in c[1:]) > 14 else "#fc3" for c in drawn]
-            if len(set(drawn)) < n:
-                return [None] * n
-        return [string(c) for c in drawn]
+        dark = self.sheet == "dark_background"
+        for _ in range(12):
+            drawn = draw_colours(self.rng, n)
+            levels = [brightness(c) for c in drawn]
+            if min(levels) > 0.35 if dark else max(levels) < (0.74 if thin else 0.95):
+                return [string(c) for c in drawn]
+        return [None] * n
 
     def edge(self) -> str | None:
         """Source of the colour of edges, in a few charts."""
         if not self.chance(0.12):
             return None
-        return string(self.rng.choice(("#fff",) if self.sheet == "dark_background" else ("#000", "#000", "#fff")))
+        return string(
+            self.rng.choice(
+                ("#fff",) if self.sheet == "dark_background" else ("#000", "#000", "#fff")
+            )
+        )
 
     def formats(self, n: int, *, markers: float = 0.6) -> list[str | None]:
         """Source of `n` format strings such as "o--"; None for a plain line."""
         same = self.rng.random() < 0.4
         out: list[str] = []
         for i in range(n):
-            marker = self.rng.choice(MARKERS if self.level else "ooos^") if self.rng.random() < markers else ""
+            marker = (
+                self.rng.choice(MARKERS if self.level else "ooos^")
+                if self.rng.random() < markers
+                else ""
+            )
             line = self.rng.choices(LINES, (7, 3, 1, 1))[0]
             out.append(out[0] if same and i else marker + line)
         return [None if f == "-" else string(f) for f in out]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from training.nano.charts import texts
 from training.nano.charts.board import Board, Panel
 from training.nano.charts.script import call, number, row, string
@@ -9,15 +11,17 @@ from training.nano.charts.values import Scale, abscissa, draw_scale, errors, ser
 
 
 def _axis(board: Board, n: int) -> tuple[str, list[str], list[float]]:
-    """The statement `x = ...`, the tick statements it calls for, and the values of x (its indices for names)."""
+    """The statement `x = ...`, its tick statements, and the places of the values."""
     if board.rng.random() < 0.3:
         names = board.names(n)
         return f"x = {row(names)}", [], [float(i) for i in range(n)]
     x = abscissa(board.rng, n)
     years = x[0] >= 1900
     room = board.room(n) >= len(number(x[-1]))
-    evenly = len({round(b - a, 4) for a, b in zip(x, x[1:], strict=False)}) == 1
-    ticks = [call("xticks", "x")] if room and evenly and (years or board.rng.random() < 0.25) else []
+    evenly = len({round(b - a, 4) for a, b in itertools.pairwise(x)}) == 1
+    ticks = (
+        [call("xticks", "x")] if room and evenly and (years or board.rng.random() < 0.25) else []
+    )
     return f"x = {row(x)}", ticks, x
 
 
@@ -45,10 +49,16 @@ def line(board: Board) -> Panel:
     n, count = board.points(), _count(board)
     x, ticks, places = _axis(board, n)
     scale, ys = _ordinates(board, count, n)
-    labels, colours, formats = board.labels(count), board.colours(count), board.formats(count)
+    labels, colours, formats = (
+        board.labels(count),
+        board.colours(count, thin=True),
+        board.formats(count),
+    )
     thick = board.thick()
     draw = [
-        call("plot", "x", row(y), *([fmt] if fmt else []), color=colour, linewidth=thick, label=label)
+        call(
+            "plot", "x", row(y), *([fmt] if fmt else []), color=colour, linewidth=thick, label=label
+        )
         for y, fmt, colour, label in zip(ys, formats, colours, labels, strict=True)
     ]
     panel = Panel([x], draw, ticks, legend="" if labels[0] else None)
@@ -56,7 +66,9 @@ def line(board: Board) -> Panel:
     return panel
 
 
-def _extras(board: Board, panel: Panel, scale: Scale, places: list[float], ys: list[list[float]]) -> None:
+def _extras(
+    board: Board, panel: Panel, scale: Scale, places: list[float], ys: list[list[float]]
+) -> None:
     """Now and then limits, a logarithmic axis, a reference line or a note."""
     rng = board.rng
     top = max(max(y) for y in ys)
@@ -90,7 +102,7 @@ def steps(board: Board) -> Panel:
     n, count = board.points(), 1 if board.part else min(2, _count(board))
     x, ticks, _ = _axis(board, n)
     _, ys = _ordinates(board, count, n)
-    labels, colours, thick = board.labels(count), board.colours(count), board.thick()
+    labels, colours, thick = board.labels(count), board.colours(count, thin=True), board.thick()
     where = string(board.rng.choice(("mid", "post")))
     draw = [
         call("step", "x", row(y), where=where, color=colour, linewidth=thick, label=label)
@@ -106,7 +118,7 @@ def scatter(board: Board) -> Panel:
     total = {0: rng.randint(4, 6), 1: rng.randint(5, 8), 2: rng.randint(6, 12)}[min(board.level, 2)]
     n = max(3, total // count)
     across, up = draw_scale(rng, 3), draw_scale(rng, 3)
-    labels, colours = board.labels(count), board.colours(count)
+    labels, colours = board.labels(count), board.colours(count, thin=True)
     size = "80" if board.chance(0.2) else None
     alpha = "0.5" if board.chance(0.1) else None
     same = rng.choice((True, True, False))
@@ -114,8 +126,22 @@ def scatter(board: Board) -> Panel:
     for i, (colour, label) in enumerate(zip(colours, labels, strict=True)):
         x, y = _cloud(board, n, across, up)
         marker = None if same else (None, '"^"', '"s"')[i]
-        draw.append(call("scatter", row(x), row(y), size, color=colour, marker=marker, alpha=alpha, label=label)
-                    if size else call("scatter", row(x), row(y), color=colour, marker=marker, alpha=alpha, label=label))
+        draw.append(
+            call(
+                "scatter",
+                row(x),
+                row(y),
+                size,
+                color=colour,
+                marker=marker,
+                alpha=alpha,
+                label=label,
+            )
+            if size
+            else call(
+                "scatter", row(x), row(y), color=colour, marker=marker, alpha=alpha, label=label
+            )
+        )
     return Panel([], draw, legend="" if labels[0] else None, grids=("", "", 'linestyle="--"'))
 
 
@@ -145,7 +171,10 @@ def area(board: Board) -> Panel:
     colour = board.colours(1)[0]
     alpha = board.rng.choice((None, "0.3", "0.5"))
     if alpha and board.chance(0.4, 0.5):
-        draw = [call("plot", "x", "y", color=colour), call("fill_between", "x", "y", color=colour, alpha=alpha)]
+        draw = [
+            call("plot", "x", "y", color=colour),
+            call("fill_between", "x", "y", color=colour, alpha=alpha),
+        ]
     else:
         draw = [call("fill_between", "x", "y", color=colour, alpha=alpha)]
     return Panel([x, f"y = {row(y)}"], draw, ticks)
@@ -174,7 +203,18 @@ def error_line(board: Board) -> Panel:
     yerr = row(spread) if board.chance(0.3, 0.5, 0.7) else number(spread[0])
     fmt = string(board.rng.choice(("o", "o", "s", "^")) + board.rng.choice(("", "-", "--")))
     label = board.labels(1)[0]
-    draw = [call("errorbar", "x", row(y), yerr=yerr, fmt=fmt, color=board.colours(1)[0], capsize="4", label=label)]
+    draw = [
+        call(
+            "errorbar",
+            "x",
+            row(y),
+            yerr=yerr,
+            fmt=fmt,
+            color=board.colours(1, thin=True)[0],
+            capsize="4",
+            label=label,
+        )
+    ]
     return Panel([x], draw, ticks, legend="" if label else None)
 
 
@@ -187,7 +227,7 @@ def band(board: Board) -> Panel:
     spread = errors(board.rng, y, scale)
     low = [round(v - e, 4) for v, e in zip(y, spread, strict=True)]
     high = [round(v + e, 4) for v, e in zip(y, spread, strict=True)]
-    colour, label = board.colours(1)[0], board.labels(1)[0]
+    colour, label = board.colours(1, thin=True)[0], board.labels(1)[0]
     fmt = board.formats(1)[0]
     draw = [
         call("plot", "x", row(y), *([fmt] if fmt else []), color=colour, label=label),

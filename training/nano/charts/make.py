@@ -22,8 +22,9 @@ LIMITS = (120, 200, 320)
 class Chart:
     """A generated chart: `code` is the answer a model must write.
 
-    `width` and `height` are the size of the picture in pixels, `kind` names the kinds of the panels (joined by "+").
-    `skin` holds rcParams that belong only into the picture: fonts and small habits, which the answer need not tell.
+    `width` and `height` are the size of the picture in pixels, `kind` names the kinds of the
+    panels (joined by "+"). `skin` holds rcParams that belong only into the picture: fonts and small
+    habits, which the answer need not tell.
     """
 
     code: str
@@ -35,7 +36,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Kind:
-    """A maker, how often it is drawn at levels 0, 1 and 2, and whether it may be one panel of several."""
+    """A maker, its weights at levels 0, 1 and 2, and whether it may be one panel of several."""
 
     make: Callable[[Board], Panel]
     weights: tuple[float, float, float]
@@ -71,7 +72,11 @@ def make_chart(rng: random.Random, level: int, words: WordSource) -> Chart:
     """
     level = min(level, 2)
     while True:
-        chart = _several(rng, level, words) if level == 2 and rng.random() < 0.1 else _one(rng, level, words)
+        chart = (
+            _several(rng, level, words)
+            if level == 2 and rng.random() < 0.1
+            else _one(rng, level, words)
+        )
         if answer_tokens(chart.code) <= LIMITS[level]:
             return chart
 
@@ -90,7 +95,13 @@ def _one(rng: random.Random, level: int, words: WordSource) -> Chart:
     size = draw_size(rng, level)
     board = Board(rng, words, level, size, font_scale(skin) * (1.1 if sheet else 1), sheet)
     panel = KINDS[name].make(board)
-    return Chart(_script([_statements(board, panel)], panel.numpy, size, sheet, ()), name, size.width, size.height, skin)
+    return Chart(
+        _script([_statements(board, panel)], panel.numpy, size, sheet, ()),
+        name,
+        size.width,
+        size.height,
+        skin,
+    )
 
 
 def _several(rng: random.Random, level: int, words: WordSource) -> Chart:
@@ -117,7 +128,11 @@ def _statements(board: Board, panel: Panel) -> list[str]:
         out.append(call("title", string(title)))
     if panel.labelled:
         below = texts.x_label(board.words, board.room()) if board.chance(0.35, 0.6, 0.75) else None
-        aside = texts.axis_label(board.words, board.side_room()) if board.chance(0.35, 0.6, 0.75) else None
+        aside = (
+            texts.axis_label(board.words, board.side_room())
+            if board.chance(0.35, 0.6, 0.75)
+            else None
+        )
         out += [call("xlabel", string(below))] if below else []
         out += [call("ylabel", string(aside))] if aside else []
     out += [*panel.ticks, *panel.limits]

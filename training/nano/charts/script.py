@@ -1,4 +1,4 @@
-"""How values are written in a chart script: one spelling for each value, so that nothing is left to guess."""
+"""How values are written in a chart script: one spelling for each value, nothing to guess."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def mapping(entries: Mapping[str, Value]) -> str:
 def answer_tokens(code: str) -> int:
     """About how many tokens a script costs the small model.
 
-    Pre-tokens of the Qwen2 pattern, and one more for each further five letters of a long word in a string: words of
-    code are single tokens, words of texts are not.
+    Pre-tokens of the Qwen2 pattern, and one more for each further five letters of a long word in a
+    string: words of code are single tokens, words of texts are not.
     """
     texts = "".join(_STRINGS.findall(code))
     extra = sum((len(word) - 2) // 5 for word in _LONG_WORD.findall(texts))

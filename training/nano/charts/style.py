@@ -5,25 +5,27 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-COLOURS = (
-    "#25e #e42 #2a5 #f90 #93c #0aa #c36 #555 #36c #c33 #393 #fc3 #639 #099 #f66 #69c #6b4 #fa4 #a6d #4cc #e7a #888 "
-    "#000 #147 #911 #052 #b60 #417 #066 #804 #234 #9cf #fb9 #9d9 #fe9 #cbf #9ee #fbd #ccc #00f #f00 #090 #f0f #f80 "
-    "#0bf #6cf #f57 #5d8 #fb0 #85f #1ba #f4a #a52 #789 #45b #d64 #7a3 #db2 #56a #b47 #d33 #e91 #3b9 #c7e #7df #fd6"
-).split()
-"""Three-digit colours; none is close to a colour of the default cycle, which is written by leaving `color` out."""
+_COLOURS = (
+    "#25e #e42 #2a5 #f90 #93c #0aa #c36 #555 #36c #c13 #363 #fc3 #639 #099 #f66 #69c #6b4 #fa4 "
+    "#a6d #4cc #e7a #9aa #000 #147 #911 #052 #b60 #417 #066 #804 #234 #9cf #fb9 #9d9 #fe9 #cbf "
+    "#9ee #fbd #ccc #00f #f00 #090 #f0f #f60 #0bf #6cf #f57 #5d8 #fb0 #85f #1ba #f4a #a52 #789 "
+    "#45b #d64 #7a3 #db2 #56a #b47 #d35 #e91 #3b9 #c7e #7df #fd6"
+)
+COLOURS = tuple(_COLOURS.split())
+"""Three-digit colours. None is of the default cycle: leaving `color` out writes those."""
 
 PALETTES = (
     "#25e #e42 #2a5 #f90 #93c",
-    "#147 #f80 #5d8 #b47 #789",
+    "#147 #fa2 #5d8 #b47 #789",
     "#9cf #fb9 #9d9 #cbf #fe9",
     "#f57 #56a #fb0 #1ba #85f",
-    "#234 #d33 #7df #fd6 #888",
+    "#234 #e35 #7df #fd6 #99a",
     "#069 #6bd #ace #fa0 #c40",
     "#411 #a32 #e75 #fb8 #fdb",
     "#024 #257 #49b #8ce #cef",
     "#131 #374 #6a7 #adb #def",
     "#00f #f00 #090 #f0f #0bf",
-    "#000 #666 #aaa #c33 #ddd",
+    "#000 #666 #aaa #c13 #ddd",
     "#435 #749 #a7c #dbe #fd6",
 )
 
@@ -91,6 +93,12 @@ def draw_colours(rng: random.Random, n: int) -> list[str]:
     return colours[:n] if n <= len(colours) else rng.sample(COLOURS, n)
 
 
+def brightness(colour: str) -> float:
+    """Perceived brightness of a three-digit colour, 0 (black) to 1 (white)."""
+    red, green, blue = (int(digit, 16) / 15 for digit in colour[1:])
+    return 0.3 * red + 0.59 * green + 0.11 * blue
+
+
 def draw_skin(rng: random.Random, sheet: str | None) -> dict[str, object]:
     """rcParams for the picture alone: what an answer cannot know or need not say."""
     skin: dict[str, object] = {}
@@ -98,6 +106,8 @@ def draw_skin(rng: random.Random, sheet: str | None) -> dict[str, object]:
         family = rng.choices([f for f, _ in FAMILIES], [w for _, w in FAMILIES])[0]
         if family != "DejaVu Sans":
             skin["font.family"] = family
+        if family == "Noto Sans":  # one of its files lacks the minus sign
+            skin["axes.unicode_minus"] = False
     if sheet is not None or rng.random() < 0.35:
         return skin
     options: tuple[tuple[float, str, tuple[object, ...]], ...] = (

@@ -1,4 +1,4 @@
-"""Texts of charts: titles, axis labels, names of series and of categories, cut to the room they have."""
+"""Texts of charts: titles, axis labels, names of series and categories, cut to their room."""
 
 from __future__ import annotations
 
@@ -8,20 +8,41 @@ from collections.abc import Callable, Sequence
 
 from training.nano.words import LABELS, WordSource
 
-_QUANTITIES = (
-    "Sales|Revenue|Profit|Cost|Price|Count|Number|Value|Score|Accuracy|Loss|Error|Time|Speed|Temperature|Weight|Height|"
-    "Distance|Energy|Power|Pressure|Share|Rate|Growth|Population|Users|Visitors|Orders|Votes|Points|Frequency|Density|"
-    "Output|Demand|Income|Age|Rating|Volume|Area|Length|Rainfall|Emissions|Precision|Recall|Latency|Memory"
-).split("|")
-_UNITS = "%|s|ms|kg|km|m|cm|USD|EUR|$|h|min|days|MB|GB|kW|°C|mm|t|k|mio|years|m/s".split("|")
-_X_NAMES = (
-    "Year|Month|Day|Week|Quarter|Time|Hour|Step|Epoch|Iteration|Category|Group|Product|Region|Team|City|Country|Model|"
-    "Method|Size|Age|Distance|Dose|Depth|Round|Trial|Index|x|t|n|Number|Batch|Length"
-).split("|")
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(text.split("|"))
+
+
+_QUANTITIES = _list(
+    "Sales|Revenue|Profit|Cost|Price|Count|Number|Value|Score|Accuracy|Loss|Error|Time|Speed|"
+    "Temperature|Weight|Height|Distance|Energy|Power|Pressure|Share|Rate|Growth|Population|Users|"
+    "Visitors|Orders|Votes|Points|Frequency|Density|Output|Demand|Income|Age|Rating|Volume|Area|"
+    "Length|Rainfall|Emissions|Precision|Recall|Latency|Memory"
+)
+_UNITS = _list("%|s|ms|kg|km|m|cm|USD|EUR|$|h|min|days|MB|GB|kW|°C|mm|t|k|mio|years|m/s")
+_X_NAMES = _list(
+    "Year|Month|Day|Week|Quarter|Time|Hour|Step|Epoch|Iteration|Category|Group|Product|Region|"
+    "Team|City|Country|Model|Method|Size|Age|Distance|Dose|Depth|Round|Trial|Index|x|t|n|Number|"
+    "Batch|Length"
+)
+_PAIRS = tuple(
+    _list(pair)
+    for pair in (
+        "Train|Test",
+        "Actual|Forecast",
+        "Men|Women",
+        "Before|After",
+        "Plan|Actual",
+        "Income|Costs",
+        "Ours|Baseline",
+        "North|South",
+        "2023|2024",
+    )
+)
 
 
 def clean(text: str) -> str:
-    """`text` without what would break a string or start mathematics; no leading underscore, no control signs."""
+    """`text` without what would break a string, start mathematics or hide a legend entry."""
     kept = "".join(c for c in text if c not in '"\\`' and unicodedata.category(c)[0] != "C")
     if kept.count("$") > 1:
         kept = kept.replace("$", "")
@@ -120,7 +141,14 @@ def categories(words: WordSource, n: int, room: int) -> list[str]:
             names = words.labels(rng.choice(("status", "plan", "column", "menu", "stat", "nav")), n)
         else:
             source = rng.choices(
-                (words.word, words.brand, words.place, words.first_name, words.acronym, words.random_string),
+                (
+                    words.word,
+                    words.brand,
+                    words.place,
+                    words.first_name,
+                    words.acronym,
+                    words.random_string,
+                ),
                 (7, 2, 3, 3, 2, 1),
             )[0]
             names = [_short(source, room) for _ in range(n)]
@@ -139,10 +167,6 @@ def _short(source: Callable[[], str], room: int) -> str:
 def series_names(words: WordSource, n: int, room: int = 14) -> list[str]:
     """Names for the legend."""
     rng = words.rng
-    if rng.random() < 0.2:
-        pairs = (("Train", "Test"), ("Actual", "Forecast"), ("Men", "Women"), ("Before", "After"), ("Plan", "Actual"))
-        more = (*pairs, ("Income", "Costs"), ("Ours", "Baseline"), ("North", "South"), ("2023", "2024"))
-        names = list(rng.choice(more))
-        if n == 2:
-            return names
+    if n == 2 and rng.random() < 0.2:
+        return list(rng.choice(_PAIRS))
     return categories(words, n, room)

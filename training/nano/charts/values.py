@@ -42,14 +42,20 @@ SCALES: tuple[tuple[Scale, int], ...] = (
 
 def draw_scale(rng: random.Random, most_digits: int = 5) -> Scale:
     """A scale whose values are written with at most `most_digits` digits."""
-    fitting = [(s, w) for s, w in SCALES if len(f"{s.top - s.step:g}") - ("." in f"{s.step:g}") <= most_digits]
+    fitting = [
+        (s, w)
+        for s, w in SCALES
+        if len(f"{s.top - s.step:g}") - ("." in f"{s.step:g}") <= most_digits
+    ]
     return rng.choices([s for s, _ in fitting], [w for _, w in fitting])[0]
 
 
 def _trend(rng: random.Random, n: int) -> list[float]:
     start, end = rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.95)
     noise = rng.choice((0.02, 0.08))
-    return [start + (end - start) * i / max(n - 1, 1) + rng.uniform(-noise, noise) for i in range(n)]
+    return [
+        start + (end - start) * i / max(n - 1, 1) + rng.uniform(-noise, noise) for i in range(n)
+    ]
 
 
 def _growth(rng: random.Random, n: int) -> list[float]:
@@ -106,7 +112,11 @@ def series(rng: random.Random, n: int, scale: Scale, *, least: float = 0.02) -> 
 
 def column(rng: random.Random, n: int, scale: Scale) -> list[float]:
     """Heights of bars: no shape in most cases, never zero."""
-    values = series(rng, n, scale, least=0.06) if rng.random() < 0.3 else [scale.fit(v) for v in _free(rng, n)]
+    values = (
+        series(rng, n, scale, least=0.06)
+        if rng.random() < 0.3
+        else [scale.fit(v) for v in _free(rng, n)]
+    )
     values = [max(v, scale.step) for v in values]
     return sorted(values, reverse=True) if rng.random() < 0.12 else values
 
@@ -123,7 +133,10 @@ def shares(rng: random.Random, n: int) -> list[int]:
 def errors(rng: random.Random, values: list[float], scale: Scale) -> list[float]:
     """Error bars: a few steps each, never longer than the value."""
     most = max(1, round(0.12 * scale.top / scale.step))
-    return [round(min(v, rng.randint(max(1, most // 3), most) * scale.step), 4) or scale.step for v in values]
+    return [
+        round(min(v, rng.randint(max(1, most // 3), most) * scale.step), 4) or scale.step
+        for v in values
+    ]
 
 
 def abscissa(rng: random.Random, n: int) -> list[float]:
