@@ -154,7 +154,7 @@ class Highlighter(QSyntaxHighlighter):
             block = block.next()
             number += 1
 
-    def highlightBlock(self, text: str) -> None:  # noqa: N802
+    def highlightBlock(self, text: str) -> None:
         number = self.currentBlock().blockNumber()
         if number >= len(self._lines):
             return

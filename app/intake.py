@@ -44,8 +44,6 @@ class Offer:
 
         source = png_bytes(self.source) if isinstance(self.source, QImage) else self.source
         image = load_picture(source)
-        if isinstance(self.source, QImage) and isinstance(source, bytes):
-            return Picture(source, image.width, image.height, self.name)
         buffer = io.BytesIO()
         image.save(buffer, "PNG", compress_level=1)
         return Picture(buffer.getvalue(), image.width, image.height, self.name)

@@ -126,7 +126,8 @@ QPushButton, QToolButton { color: $text; background: $surface; border: 1px solid
 QPushButton:hover, QToolButton:hover { background: $raised; }
 QPushButton:pressed, QToolButton:pressed { background: $line; }
 QPushButton:disabled, QToolButton:disabled { color: $line_strong; border-color: $line; }
-QPushButton:focus, QToolButton:focus, QComboBox:focus { border: 2px solid $accent; padding: 4px 11px; }
+QPushButton:focus, QToolButton:focus, QComboBox:focus { border: 2px solid $accent;
+    padding: 4px 11px; }
 QToolButton#flat { background: transparent; border: 2px solid transparent; padding: 3px; }
 QToolButton#flat:hover { background: $raised; }
 QToolButton#flat:pressed { background: $line; }
@@ -237,6 +238,10 @@ def palette(tokens: Tokens) -> QPalette:
 def style_sheet(tokens: Tokens) -> str:
     """The style sheet of a theme."""
     return _SHEET.substitute(asdict(tokens))
+
+
+OVERLAY = {"dim": "#66000000", "line": "#8b9bff", "label": "#e6171a22", "label_text": "#ffffff"}
+"""Colours over a frozen screen, which is neither light nor dark: the same in both themes."""
 
 
 def code_font() -> QFont:

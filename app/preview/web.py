@@ -64,7 +64,7 @@ class _Documents(QWebEngineUrlSchemeHandler):
         self.pages.pop(f"/page/{serial - 8}", None)
         return f"{policy.SCHEME}://{policy.HOST}/page/{serial}"
 
-    def requestStarted(self, job: QWebEngineUrlRequestJob) -> None:  # noqa: N802
+    def requestStarted(self, job: QWebEngineUrlRequestJob) -> None:
         found = self.pages.get(job.requestUrl().path())
         if found is None or bytes(job.requestMethod().data()) != b"GET":
             job.fail(QWebEngineUrlRequestJob.Error.UrlNotFound)
@@ -81,7 +81,7 @@ class _Documents(QWebEngineUrlSchemeHandler):
 class _OnlyOwn(QWebEngineUrlRequestInterceptor):
     """Refuses every request but those for our scheme and for inline data."""
 
-    def interceptRequest(self, info: QWebEngineUrlRequestInfo) -> None:  # noqa: N802
+    def interceptRequest(self, info: QWebEngineUrlRequestInfo) -> None:
         if info.requestUrl().scheme() not in {policy.SCHEME, "data", "blob"}:
             info.block(True)
 
@@ -96,29 +96,29 @@ class _Page(QWebEnginePage):
         self.fullScreenRequested.connect(self._no_full_screen)
         self.certificateError.connect(self._no_certificate)
 
-    def acceptNavigationRequest(self, url: QUrl | str, kind: Any, main: bool) -> bool:  # noqa: N802
+    def acceptNavigationRequest(self, url: QUrl | str, kind: Any, main: bool) -> bool:
         address = url if isinstance(url, str) else url.toString()
         if main:
             typed = kind == QWebEnginePage.NavigationType.NavigationTypeTyped
             return typed and address == policy.SHELL_URL
         return address in self.expected
 
-    def createWindow(self, kind: Any) -> Any:  # noqa: N802
+    def createWindow(self, kind: Any) -> Any:
         return None
 
-    def chooseFiles(self, mode: Any, old: Any, accepted: Any) -> list[str]:  # noqa: N802
+    def chooseFiles(self, mode: Any, old: Any, accepted: Any) -> list[str]:
         return []
 
-    def javaScriptAlert(self, origin: QUrl | str, message: str) -> None:  # noqa: N802
+    def javaScriptAlert(self, origin: QUrl | str, message: str) -> None:
         return
 
-    def javaScriptConfirm(self, origin: QUrl | str, message: str) -> bool:  # noqa: N802
+    def javaScriptConfirm(self, origin: QUrl | str, message: str) -> bool:
         return False
 
-    def javaScriptPrompt(self, origin: Any, message: str, default: str) -> Any:  # noqa: N802
+    def javaScriptPrompt(self, origin: Any, message: str, default: str) -> Any:
         return False, ""
 
-    def javaScriptConsoleMessage(self, *ignored: Any) -> None:  # noqa: N802
+    def javaScriptConsoleMessage(self, *ignored: Any) -> None:
         return
 
     def _deny(self, permission: QWebEnginePermission) -> None:

@@ -114,7 +114,7 @@ class Overlay(QWidget):
 
     # Mouse ------------------------------------------------------------------
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.RightButton:
             self.left.emit()
         elif event.button() == Qt.MouseButton.LeftButton:
@@ -124,7 +124,7 @@ class Overlay(QWidget):
             self.started.emit(self)
             self.update()
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
         before, self._pointer = self._pointer, event.position()
         if self._anchor is not None:
             if self._moving and before is not None and self._selection is not None:
@@ -138,7 +138,7 @@ class Overlay(QWidget):
                 self._select_to(self._pointer)
         self.update()
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if event.button() != Qt.MouseButton.LeftButton or self._anchor is None:
             return
         if not self._moving:
@@ -146,7 +146,7 @@ class Overlay(QWidget):
         self._anchor = None
         self._accept()
 
-    def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
+    def leaveEvent(self, event: QEvent) -> None:
         self._pointer = None
         self.update()
 
@@ -157,7 +157,7 @@ class Overlay(QWidget):
 
     # Keys -------------------------------------------------------------------
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         key = Qt.Key(event.key())
         if key == Qt.Key.Key_Escape:
             self.left.emit()
@@ -173,7 +173,7 @@ class Overlay(QWidget):
             self._nudge(key, event.modifiers())
         self.update()
 
-    def keyReleaseEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
             self._moving = False
 
@@ -203,7 +203,7 @@ class Overlay(QWidget):
 
     # Painting ---------------------------------------------------------------
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+    def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         whole = QRectF(self.rect())
         # The picture always fills the window, whatever ratio the window reports.

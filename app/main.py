@@ -1,0 +1,86 @@
+"""Starts the desktop application: first paint first, everything heavy afterwards."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QSettings
+from PySide6.QtWidgets import QApplication
+
+from app import bootstrap, instance
+from app.bridge import EngineBridge
+from app.capture.main import default_handlers
+from app.controller import Controller
+from app.preview.chart import default_runner
+from app.store import settings as store
+from app.theme import CHOICES, Theme
+from app.views.main_window import MainWindow, Parts
+from app.wiring import make_client, make_request
+
+
+def main(image: Path | None = None, capture: bool = False) -> int:
+    """Open the window, with `image` loaded or the snip started. Returns the exit status.
+
+    Where an instance is already running the wish is handed to it and this process ends.
+    """
+    application = bootstrap.make_application(sys.argv[:1])
+    name = instance.server_name()
+    wish = {"image": str(image.resolve()) if image is not None else "", "capture": capture}
+    if instance.forward(name, wish):
+        return 0
+    server = instance.InstanceServer(name)
+    window = make_window(application)
+    server.requested.connect(partial(take_wish, window))
+    window.painted.connect(partial(take_wish, window, wish, False))
+    window.show()
+    status = application.exec()
+    server.close()
+    return status
+
+
+def make_window(application: QApplication, settings_path: Path | None = None) -> MainWindow:
+    """The main window with its real parts; nothing heavy has started yet."""
+    path = settings_path or store.default_path()
+    settings = store.load(path)
+    theme = Theme(application, settings.theme if settings.theme in CHOICES else "system")
+    bridge = EngineBridge(partial(make_client, settings.model))
+    controller = Controller(bridge, make_request)
+    parts = Parts(
+        make_runner=default_runner,
+        handlers=default_handlers(),
+        web_allowed=bootstrap.preview_allowed(),
+        state=QSettings(),
+        save_settings=partial(_save_settings, path),
+    )
+    window = MainWindow(controller, theme, settings, parts)
+    window.painted.connect(bridge.start)
+    window.painted.connect(window.preview.create_web)
+    window.model_chosen.connect(
+        lambda chosen: bridge.change_client(partial(make_client, str(chosen)))
+    )
+    return window
+
+
+def take_wish(window: MainWindow, wish: dict[str, Any], come_up: bool = True) -> None:
+    """Do what a start asked for: show the window, load a picture, snip."""
+    if wish.get("capture") is True:
+        window.flow.start()
+        return
+    image = wish.get("image")
+    if isinstance(image, str) and image:
+        window.controller.offer_path(Path(image))
+    if come_up:
+        window.showNormal() if window.isMinimized() else window.show()
+        window.raise_()
+        window.activateWindow()
+
+
+def _save_settings(path: Path, settings: store.Settings) -> None:
+    try:
+        store.save(settings, path)
+    except OSError as error:
+        logging.getLogger(__name__).warning("settings could not be saved: %s", error)

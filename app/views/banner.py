@@ -1,0 +1,113 @@
+"""Errors and notices inside the window: never a dialog in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout
+
+from app.views.dress import Dresser, IconLabel, announce
+
+_ICONS = {"bad": "error", "warn": "warning", "info": "info"}
+_TOKENS = {"bad": "bad", "warn": "warn", "info": "accent"}
+
+
+class Banner(QFrame):
+    """One message with title, advice and up to a few buttons. Hidden while there is none."""
+
+    dismissed = Signal()
+
+    def __init__(self, dresser: Dresser) -> None:
+        super().__init__()
+        self.setObjectName("banner")
+        self._dresser = dresser
+        self._icon = IconLabel(20)
+        self._title = QLabel()
+        self._title.setObjectName("bannerTitle")
+        self._text = QLabel()
+        self._text.setObjectName("bannerText")
+        self._text.setWordWrap(True)
+        self._text.setTextFormat(Qt.TextFormat.PlainText)  # messages may quote foreign text
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._buttons = QHBoxLayout()
+        self._buttons.setSpacing(6)
+        self._close = QToolButton()
+        self._close.setObjectName("flat")
+        self._close.setAccessibleName("Close this message")
+        self._close.setToolTip("Close this message")
+        self._close.clicked.connect(self.dismiss)
+        dresser.icon(self._close, "close", "muted")
+        words = QVBoxLayout()
+        words.setSpacing(2)
+        words.addWidget(self._title)
+        words.addWidget(self._text)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(14, 9, 8, 9)
+        layout.setSpacing(12)
+        layout.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        layout.addLayout(words, 1)
+        layout.addLayout(self._buttons)
+        layout.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
+        self.hide()
+
+    @property
+    def title(self) -> str:
+        return self._title.text()
+
+    @property
+    def text(self) -> str:
+        return self._text.text()
+
+    def present(
+        self, tone: str, title: str, text: str, actions: Sequence[QAction | tuple[str, object]] = ()
+    ) -> None:
+        """Show a message; `tone` is "bad", "warn" or "info".
+
+        `actions` are QActions or pairs of a text and a callable.
+        """
+        self._clear()
+        self.setProperty("tone", tone)
+        self.style().unpolish(self)
+        self.style().polish(self)
+        self._dresser.icon(self._icon, _ICONS[tone], _TOKENS[tone])
+        self._title.setText(title)
+        self._text.setText(text)
+        self._text.setVisible(bool(text))
+        for entry in actions:
+            self._buttons.addWidget(self._button(entry))
+        self.setAccessibleName(f"{title}. {text}")
+        self.show()
+        announce(self, f"{title}. {text}", urgent=tone == "bad")
+
+    def dismiss(self) -> None:
+        """Take the message away."""
+        if self.isVisibleTo(self.parentWidget()):
+            self._clear()
+            self.hide()
+            self.dismissed.emit()
+
+    def _button(self, entry: QAction | tuple[str, object]) -> QPushButton:
+        button = QPushButton()
+        button.setAutoDefault(False)
+        if isinstance(entry, QAction):
+            button.setText(entry.text())
+            button.setEnabled(entry.isEnabled())
+            button.clicked.connect(self.dismiss)
+            button.clicked.connect(entry.trigger)
+        else:
+            text, call = entry
+            button.setText(text)
+            button.clicked.connect(self.dismiss)
+            button.clicked.connect(call)
+        button.setAccessibleName(button.text())
+        return button
+
+    def _clear(self) -> None:
+        while self._buttons.count():
+            item = self._buttons.takeAt(0)
+            widget = item.widget() if item else None
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()

@@ -1,0 +1,402 @@
+"""The main window: lays out the panes and shows what the controller tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QAction,
+    QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QGuiApplication,
+    QImage,
+    QResizeEvent,
+    QShowEvent,
+)
+from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from app import messages
+from app.actions import ACTIONS, make_actions
+from app.bootstrap import asset
+from app.capture import main as capture
+from app.capture.flow import SnipFlow
+from app.capture.models import CaptureHandler
+from app.controller import Controller
+from app.intake import may_hold_picture
+from app.preview.chart import Runner
+from app.session import Failure, State
+from app.store.settings import Settings
+from app.theme import Theme
+from app.views import dialogs
+from app.views.banner import Banner
+from app.views.code_pane import CodePane
+from app.views.dress import Dresser, announce
+from app.views.preview_pane import PreviewPane
+from app.views.source_pane import SourcePane
+from app.views.start_page import StartPage
+from app.views.status import StatusBar
+from app.views.tool_bar import ToolBar
+
+NARROW = 900
+"""Below this width the picture stands above code and preview instead of beside them."""
+
+EDIT_INTERVAL_MS = 400
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the window needs from outside; tests give their own."""
+
+    make_runner: Callable[[], Runner]
+    handlers: tuple[CaptureHandler, ...]
+    web_allowed: bool
+    state: QSettings
+    save_settings: Callable[[Settings], None]
+
+
+class MainWindow(QMainWindow):
+    """`painted` comes once, after the first paint: heavy parts start then."""
+
+    painted = Signal()
+    model_chosen = Signal(Path)
+
+    def __init__(
+        self, controller: Controller, theme: Theme, settings: Settings, parts: Parts
+    ) -> None:
+        super().__init__()
+        self.setWindowTitle("VisCodex")
+        self.setMinimumSize(520, 420)
+        self.setAcceptDrops(True)
+        self.controller = controller
+        self.theme = theme
+        self.settings = settings
+        self.parts = parts
+        self.dresser = Dresser(theme)
+        self.actions_by_name: Mapping[str, QAction] = make_actions(self)
+        for spec in ACTIONS:
+            action = self.actions_by_name[spec.name]
+            self.addAction(action)
+            if spec.icon:
+                self.dresser.icon(action, spec.icon)
+        self.dresser.icon(self.actions_by_name["generate"], "generate", "on_accent")
+        self._build()
+        self._connect()
+        self._restore()
+        self._tick = QTimer(self)
+        self._tick.setInterval(100)
+        self._tick.timeout.connect(lambda: self.status.refresh(self.controller.session))
+        self._edit_timer = QTimer(self)
+        self._edit_timer.setSingleShot(True)
+        self._edit_timer.setInterval(EDIT_INTERVAL_MS)
+        self._edit_timer.timeout.connect(self._edited)
+        self._said = ""
+        self._first_paint = True
+        self._refresh()
+
+    # Set-up -----------------------------------------------------------------
+
+    def _build(self) -> None:
+        actions = self.actions_by_name
+        self.bar = ToolBar(actions, self.dresser)
+        self.banner = Banner(self.dresser)
+        self.start = StartPage(actions, self.dresser)
+        self.source = SourcePane()
+        self.code = CodePane(actions, self.theme)
+        self.preview = PreviewPane(
+            actions, self.dresser, self.parts.make_runner, self.parts.web_allowed
+        )
+        self.inner = QSplitter(Qt.Orientation.Horizontal)
+        self.inner.addWidget(self.code)
+        self.inner.addWidget(self.preview)
+        self.outer = QSplitter(Qt.Orientation.Horizontal)
+        self.outer.addWidget(self.source)
+        self.outer.addWidget(self.inner)
+        for splitter in (self.inner, self.outer):
+            splitter.setChildrenCollapsible(False)
+            splitter.setHandleWidth(10)
+        self.outer.setStretchFactor(0, 2)
+        self.outer.setStretchFactor(1, 5)
+        self.inner.setSizes([500, 500])
+        self.outer.setSizes([330, 850])
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self.start)
+        self.pages.addWidget(self.outer)
+        middle = QWidget()
+        layout = QVBoxLayout(middle)
+        layout.setContentsMargins(12, 10, 12, 4)
+        layout.setSpacing(10)
+        layout.addWidget(self.bar)
+        layout.addWidget(self.banner)
+        layout.addWidget(self.pages, 1)
+        self.setCentralWidget(middle)
+        self.status = StatusBar(self.dresser)
+        self.setStatusBar(self.status)
+        self.flow = SnipFlow(self, self.parts.handlers)
+
+    def _connect(self) -> None:
+        slots: dict[str, Callable[[], object]] = {
+            "snip": self.flow.start,
+            "open": self._open,
+            "paste": self.paste,
+            "sample": self._sample,
+            "generate": self.controller.generate,
+            "cancel": self._cancel,
+            "copy": self._copy,
+            "save": self._save,
+            "refresh": self.preview.redraw,
+            "model": self._choose_model,
+            "theme_toggle": self.theme.toggle,
+            "pane_source": self.source.focus_pane,
+            "pane_code": self.code.focus_pane,
+            "pane_preview": self.preview.focus_pane,
+            "pane_next": lambda: self._step_pane(1),
+            "pane_previous": lambda: self._step_pane(-1),
+            "shortcuts": lambda: dialogs.show_shortcuts(self),
+            "quit": self.close,
+        }
+        for name, slot in slots.items():
+            self.actions_by_name[name].triggered.connect(lambda *_, call=slot: call())
+        for choice in ("system", "light", "dark"):
+            self.actions_by_name[f"theme_{choice}"].triggered.connect(
+                lambda *_, key=choice: self.theme.set_choice(key)
+            )
+        self.actions_by_name["scripts"].toggled.connect(self._set_scripts)
+        self.actions_by_name["auto_start"].toggled.connect(self._set_auto_start)
+        self.theme.changed.connect(self._theme_changed)
+        self.bar.targets.chosen.connect(self._set_target)
+        self.preview.width_chosen.connect(lambda key: self._keep(preview_width=key))
+        self.preview.failed.connect(self._preview_failed)
+        self.preview.drawn.connect(lambda: self.code.edit.mark_error(0))
+        self.code.edited.connect(lambda: self._edit_timer.start())
+        self.code.edit.picture_pasted.connect(
+            lambda mime: self.controller.offer_mime(mime, "Pasted picture")
+        )
+        self.flow.taken.connect(lambda image: self.controller.offer_image(image, "Snip"))
+        self.flow.failed.connect(self._capture_failed)
+        self.controller.changed.connect(self._refresh)
+        self.controller.picture_changed.connect(self._picture_changed)
+        self.controller.code_changed.connect(self._code_changed)
+        self.controller.trouble.connect(self.show_failure)
+        self.controller.busy_picture.connect(self._ask_about_picture)
+
+    def _restore(self) -> None:
+        settings, actions = self.settings, self.actions_by_name
+        actions["scripts"].setChecked(settings.scripts)
+        actions["auto_start"].setChecked(settings.auto_start)
+        self.preview.set_scripts(settings.scripts)
+        self.controller.auto_start = settings.auto_start
+        self.controller.session.target = settings.target
+        self.bar.targets.set_choice(settings.target)
+        self.preview.set_width_choice(settings.preview_width)
+        actions[f"theme_{self.theme.choice}"].setChecked(True)
+        actions["sample"].setVisible(asset("samples/login.png") is not None)
+        answer = capture.availability(self.parts.handlers)
+        actions["snip"].setEnabled(answer.ok)
+        if not answer.ok:
+            actions["snip"].setToolTip(f"Not possible here: {answer.reason}")
+        self.resize(1200, 760)
+        for name, restore in (
+            ("geometry", self.restoreGeometry),
+            ("outer", self.outer.restoreState),
+            ("inner", self.inner.restoreState),
+        ):
+            value = self.parts.state.value(f"window/{name}")
+            if isinstance(value, QByteArray):
+                restore(value)
+
+    # Events of the window ---------------------------------------------------
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._first_paint:
+            self._first_paint = False
+            # The timer fires once the event loop has painted the window.
+            QTimer.singleShot(0, lambda: QTimer.singleShot(0, self.painted.emit))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        narrow = self.width() < NARROW
+        wanted = Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal
+        if self.outer.orientation() != wanted:
+            self.outer.setOrientation(wanted)
+            self.outer.setSizes([180, 500] if narrow else [330, 850])
+        self.bar.set_compact(self.width() < 760)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        state = self.parts.state
+        state.setValue("window/geometry", self.saveGeometry())
+        if self.width() >= NARROW:
+            state.setValue("window/outer", self.outer.saveState())
+        state.setValue("window/inner", self.inner.saveState())
+        self._tick.stop()
+        self._edit_timer.stop()
+        self.preview.shut()
+        self.controller.close()
+        super().closeEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if may_hold_picture(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        event.acceptProposedAction()
+        self.controller.offer_mime(event.mimeData(), "Dropped picture")
+
+    # What the controller tells ----------------------------------------------
+
+    def _refresh(self) -> None:
+        session, actions = self.controller.session, self.actions_by_name
+        actions["generate"].setEnabled(session.can_generate)
+        actions["cancel"].setEnabled(session.can_cancel)
+        has_code = bool(session.result.code.strip())
+        actions["copy"].setEnabled(has_code)
+        actions["save"].setEnabled(has_code)
+        actions["refresh"].setEnabled(has_code)
+        self.bar.show_busy(session.busy)
+        if session.busy != self._tick.isActive():
+            (self._tick.start if session.busy else self._tick.stop)()
+        self.code.edit.set_streaming(session.busy) if session.busy != self.code.busy else None
+        self.code.busy = session.busy
+        self.code.show_target(session.result.target)
+        self.status.refresh(session)
+        self._speak()
+
+    def _speak(self) -> None:
+        session = self.controller.session
+        said = messages.STATES[session.state].text
+        if session.state is State.DONE:
+            said = f"{said}, {session.result.tokens} tokens"
+        if said != self._said and session.state not in {State.EMPTY, State.FAILED}:
+            self._said = said
+            announce(self, said)
+
+    def _picture_changed(self) -> None:
+        picture = self.controller.session.picture
+        if picture is None:
+            return
+        self.banner.dismiss()
+        self.source.show_picture(QImage.fromData(picture.png), picture.name)
+        self.preview.set_source_width(picture.width)
+        self.code.show_code("", "html")
+        self.preview.clear()
+        self.pages.setCurrentWidget(self.outer)
+        if self.focusWidget() is None or self.start.isAncestorOf(self.focusWidget()):
+            self.code.focus_pane()
+
+    def _code_changed(self, code: str, final: bool) -> None:
+        session = self.controller.session
+        if not code and session.busy:
+            self.banner.dismiss()
+            self.code.edit.mark_error(0)
+            self.preview.clear()
+        target = session.result.target or "html"
+        self.code.show_code(code, target)
+        if code.strip():
+            self.preview.show_code(code, target, final)
+        if final and session.state is State.TRUNCATED:
+            self.banner.present(
+                "warn",
+                "The code was cut off at the length limit",
+                "What there is can be copied and saved.",
+                [self.actions_by_name["generate"]],
+            )
+
+    def show_failure(self, failure: Failure) -> None:
+        """Show an error with its advice and the actions that help."""
+        entry = messages.error_text(failure.code)
+        text = " ".join(part for part in (failure.message, failure.advice) if part)
+        actions = [self.actions_by_name[name] for name in entry.actions]
+        self.banner.present("bad", entry.title, text, [a for a in actions if a.isEnabled()])
+
+    def _preview_failed(self, message: str, line: int) -> None:
+        self.code.edit.mark_error(line)
+        title = messages.error_text("render_failed").title
+        self.banner.present("warn", title, message, [self.actions_by_name["refresh"]])
+
+    def _capture_failed(self, reason: str) -> None:
+        advice = "Open or paste a picture instead."
+        self.show_failure(
+            Failure("capture_unavailable", f"{reason[:1].upper()}{reason[1:]}.", advice)
+        )
+
+    def _ask_about_picture(self) -> None:
+        self.banner.present(
+            "info",
+            "A conversion is still running",
+            "The new picture is next.",
+            [("Stop and use the new one", self.controller.replace_picture)],
+        )
+
+    # Actions ----------------------------------------------------------------
+
+    def paste(self) -> None:
+        """Take the picture on the clipboard."""
+        self.controller.offer_mime(QGuiApplication.clipboard().mimeData(), "Pasted picture")
+
+    def _open(self) -> None:
+        path = dialogs.open_picture(self)
+        if path is not None:
+            self.controller.offer_path(path)
+
+    def _sample(self) -> None:
+        path = asset("samples/login.png")
+        if path is not None:
+            self.controller.offer_path(path)
+
+    def _cancel(self) -> None:
+        self.controller.cancel()
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self.code.edit.code)
+        self.code.tell_copied()
+        announce(self, "Code copied")
+
+    def _save(self) -> None:
+        dialogs.save_result(self)
+
+    def _choose_model(self) -> None:
+        path = dialogs.choose_model(self)
+        if path is not None:
+            self._keep(model=str(path))
+            self.model_chosen.emit(path)
+
+    def _edited(self) -> None:
+        session = self.controller.session
+        self.controller.edit_code(self.code.edit.code)
+        self.preview.show_code(self.code.edit.code, session.result.target, final=True)
+
+    def _step_pane(self, step: int) -> None:
+        panes = (self.source, self.code, self.preview)
+        focus = self.focusWidget()
+        here = next(
+            (i for i, p in enumerate(panes) if focus is not None and p.isAncestorOf(focus)), -1
+        )
+        panes[(here + step) % 3 if here >= 0 else 0].focus_pane()
+
+    def _set_target(self, target: str) -> None:
+        self.controller.set_target(target)
+        self._keep(target=target)
+
+    def _set_scripts(self, on: bool) -> None:
+        self.preview.set_scripts(on)
+        self.preview.redraw()
+        self._keep(scripts=on)
+
+    def _set_auto_start(self, on: bool) -> None:
+        self.controller.auto_start = on
+        self._keep(auto_start=on)
+
+    def _theme_changed(self) -> None:
+        for choice in ("system", "light", "dark"):
+            self.actions_by_name[f"theme_{choice}"].setChecked(choice == self.theme.choice)
+        self._keep(theme=self.theme.choice)
+
+    def _keep(self, **changes: str | bool) -> None:
+        settings = replace(self.settings, **changes)  # type: ignore[arg-type]
+        if settings != self.settings:
+            self.settings = settings
+            self.parts.save_settings(settings)

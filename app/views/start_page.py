@@ -1,0 +1,146 @@
+"""The empty state: what VisCodex does, and the ways in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtSvgWidgets import QSvgWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.bootstrap import asset
+from app.views.dress import ActionButton, Dresser, IconLabel
+
+_CARDS = (
+    ("snip", "Snip the screen", "Drag a rectangle around what you see"),
+    ("open", "Open a picture", "PNG, JPEG, WebP, BMP or GIF"),
+    ("paste", "Paste a picture", "From the clipboard, also files"),
+)
+_CENTRE = Qt.AlignmentFlag.AlignHCenter
+
+
+class _Card(QPushButton):
+    """A big button with icon, title, one line of text and its shortcut."""
+
+    def __init__(self, action: QAction, icon: str, title: str, text: str, dresser: Dresser) -> None:
+        super().__init__()
+        self.setObjectName("card")
+        self.setAccessibleName(title)
+        self.setAccessibleDescription(text)
+        self.setAutoDefault(False)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMinimumWidth(150)
+        self._action = action
+        self.clicked.connect(action.trigger)
+        action.changed.connect(self._follow)
+        picture = IconLabel(30)
+        dresser.icon(picture, icon, "accent")
+        heading = QLabel(title)
+        heading.setObjectName("cardTitle")
+        line = QLabel(text)
+        line.setObjectName("cardText")
+        line.setWordWrap(True)
+        keys = QLabel(action.shortcut().toString(QKeySequence.SequenceFormat.NativeText))
+        keys.setObjectName("chip")
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(12, 18, 12, 16)
+        self._layout.setSpacing(6)
+        for widget in (picture, heading, line, keys):
+            widget.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+            if isinstance(widget, QLabel) and widget is not picture:
+                widget.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._layout.addWidget(picture, 0, _CENTRE)
+        self._layout.addWidget(heading)
+        self._layout.addWidget(line, 1)
+        self._layout.addSpacing(4)
+        self._layout.addWidget(keys, 0, _CENTRE)
+        self.setMinimumHeight(self._layout.sizeHint().height() + 12)
+        self._follow()
+
+    def sizeHint(self) -> QSize:
+        return QSize(200, max(164, self._layout.sizeHint().height() + 12))
+
+    def _follow(self) -> None:
+        self.setEnabled(self._action.isEnabled())
+        self.setToolTip(self._action.toolTip())
+
+
+class StartPage(QScrollArea):
+    """Shown while there is no picture. Scrolls where the window is very small."""
+
+    def __init__(self, actions: Mapping[str, QAction], dresser: Dresser) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setAccessibleName("Start")
+        page = QWidget()
+        page.setObjectName("start")
+        page.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        column = QVBoxLayout(page)
+        column.setContentsMargins(24, 16, 24, 24)
+        column.addStretch(2)
+        logo = asset("icons/viscodex.svg")
+        if logo is not None:
+            mark = QSvgWidget(str(logo))
+            mark.setFixedSize(60, 60)
+            column.addWidget(mark, 0, _CENTRE)
+            column.addSpacing(10)
+        for text, name, gap in (
+            ("Turn a picture into code", "startTitle", 4),
+            ("An interface becomes HTML, a chart becomes matplotlib.", "startText", 24),
+        ):
+            label = QLabel(text)
+            label.setObjectName(name)
+            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            label.setWordWrap(True)
+            column.addWidget(label)
+            column.addSpacing(gap)
+        row = QWidget()
+        row.setMaximumWidth(720)
+        cards = QHBoxLayout(row)
+        cards.setContentsMargins(0, 0, 0, 0)
+        cards.setSpacing(14)
+        self.cards = [
+            _Card(actions[name], name, title, text, dresser) for name, title, text in _CARDS
+        ]
+        for card in self.cards:
+            cards.addWidget(card, 1)
+        wide = QHBoxLayout()
+        wide.addStretch(1)
+        wide.addWidget(row, 20)
+        wide.addStretch(1)
+        column.addLayout(wide)
+        column.addSpacing(18)
+        drop = QLabel("…or drop a picture anywhere in this window")
+        drop.setObjectName("startText")
+        drop.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        column.addWidget(drop)
+        column.addSpacing(4)
+        self.sample = ActionButton(actions["sample"], "No picture at hand? Try the sample", "link")
+        self.sample.setCursor(Qt.CursorShape.PointingHandCursor)
+        column.addWidget(self.sample, 0, _CENTRE)
+        column.addStretch(3)
+        privacy = QHBoxLayout()
+        privacy.setSpacing(6)
+        shield = IconLabel(16)
+        dresser.icon(shield, "offline", "good")
+        words = QLabel("Everything runs on this computer. Nothing is uploaded.")
+        words.setObjectName("muted")
+        privacy.addStretch(1)
+        privacy.addWidget(shield)
+        privacy.addWidget(words)
+        privacy.addStretch(1)
+        column.addLayout(privacy)
+        self.setWidget(page)

@@ -1,0 +1,82 @@
+"""The status bar: what happens, how far, how fast, on what."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar
+
+from app.messages import STATES, TARGET_NAMES
+from app.session import Session, State
+from app.views.dress import Chip, Dresser, IconLabel
+
+_TONES = {"neutral": "muted", "busy": "accent", "good": "good", "warn": "warn", "bad": "bad"}
+
+
+class StatusBar(QStatusBar):
+    """Shows a session. `refresh` is called after each change and a few times a second."""
+
+    def __init__(self, dresser: Dresser) -> None:
+        super().__init__()
+        self.setSizeGripEnabled(False)
+        self.setContentsMargins(12, 0, 12, 4)
+        self._dresser = dresser
+        self._icon = IconLabel(16)
+        self._shown: tuple[str, str] = ("", "")
+        self.state = QLabel()
+        self.state.setAccessibleName("State")
+        self.progress = QProgressBar()
+        self.progress.setAccessibleName("Progress")
+        self.progress.setTextVisible(False)
+        self.progress.setFixedWidth(140)
+        self.speed = QLabel()
+        self.speed.setAccessibleName("Speed")
+        self.device = Chip("Device")
+        self.offline = Chip("Network")
+        self.offline.show_text("Offline", "VisCodex uses no network. Nothing is uploaded.")
+        for widget in (self._icon, self.state, self.progress):
+            self.addWidget(widget)
+        for widget in (self.speed, self.device, self.offline):
+            self.addPermanentWidget(widget)
+
+    def refresh(self, session: Session) -> None:
+        """Show the present facts."""
+        entry = STATES[session.state]
+        key = (entry.icon, _TONES[entry.tone])
+        if key != self._shown:
+            self._shown = key
+            self._dresser.icon(self._icon, *key)
+        self.state.setText(_state_text(session))
+        self.progress.setVisible(session.busy)
+        if session.progress is None:
+            self.progress.setRange(0, 0)
+        else:
+            self.progress.setRange(0, 1000)
+            self.progress.setValue(round(1000 * session.progress))
+        self.speed.setText(_speed_text(session))
+        self.device.show_text(session.device, f"Model: {session.model}" if session.model else "")
+
+
+def _state_text(session: Session) -> str:
+    text = STATES[session.state].text
+    result = session.result
+    if session.state is State.LOADING and session.progress is not None:
+        text = f"{text} · {round(100 * session.progress)} %"
+    if session.busy:
+        return f"{text} · {session.elapsed:.1f} s"
+    if session.state in {State.DONE, State.TRUNCATED}:
+        parts = [text, f"{result.seconds:.1f} s"]
+        if result.target and session.target == "auto":
+            name = TARGET_NAMES.get(result.target, result.target)
+            sure = "" if result.confidence is None else f" ({round(100 * result.confidence)} %)"
+            parts.append(f"recognised as {name}{sure}")
+        return " · ".join(parts)
+    return text
+
+
+def _speed_text(session: Session) -> str:
+    result = session.result
+    if not result.tokens:
+        return ""
+    text = f"{result.tokens} tokens"
+    if result.tokens_per_second >= 0.05:
+        text += f" · {result.tokens_per_second:.0f} tokens/s"
+    return text

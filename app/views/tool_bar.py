@@ -1,0 +1,81 @@
+"""The row of controls at the top of the window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
+
+from app.views.dress import ICON, ActionButton, Dresser, Segments, flat_button
+
+TARGETS = (
+    ("auto", "Auto", "The model decides what the picture shows"),
+    ("html", "HTML", "Make a page"),
+    ("matplotlib", "Chart", "Make a chart with matplotlib"),
+)
+_MENU = (
+    ("snip", "open", "paste", "sample"),
+    ("generate", "cancel", "copy", "save", "refresh"),
+    ("auto_start", "scripts", "model"),
+    ("theme_system", "theme_light", "theme_dark"),
+    ("shortcuts", "quit"),
+)
+
+
+class ToolBar(QWidget):
+    """Ways in on the left, what comes out on the right."""
+
+    def __init__(self, actions: Mapping[str, QAction], dresser: Dresser) -> None:
+        super().__init__()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        self.snip = ActionButton(actions["snip"], "Snip")
+        self.targets = Segments("Output", TARGETS)
+        self.generate = ActionButton(actions["generate"], "Generate", "primary")
+        self.cancel = ActionButton(actions["cancel"], "Cancel")
+        self.cancel.hide()
+        self.menu = QToolButton()
+        self.menu.setObjectName("flat")
+        self.menu.setAccessibleName("Menu")
+        self.menu.setToolTip("Menu (F10)")
+        self.menu.setIconSize(ICON)
+        self.menu.setShortcut("F10")
+        self.menu.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.menu.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.menu.setMenu(self._make_menu(actions))
+        dresser.icon(self.menu, "menu")
+        layout.addWidget(self.snip)
+        layout.addWidget(flat_button(actions["open"]))
+        layout.addWidget(flat_button(actions["paste"]))
+        layout.addStretch(1)
+        layout.addWidget(self.targets)
+        layout.addWidget(self.generate)
+        layout.addWidget(self.cancel)
+        layout.addWidget(flat_button(actions["theme_toggle"]))
+        layout.addWidget(self.menu)
+
+    def show_busy(self, busy: bool) -> None:
+        """Offer Cancel in the place of Generate while the engine works."""
+        button, other = self.generate, self.cancel
+        had_focus = (button if busy else other).hasFocus()
+        self.generate.setVisible(not busy)
+        self.cancel.setVisible(busy)
+        if had_focus:
+            (other if busy else button).setFocus()
+
+    def set_compact(self, compact: bool) -> None:
+        """Shorter texts for a small window."""
+        self.snip.setText("" if compact else "Snip")
+
+    def _make_menu(self, actions: Mapping[str, QAction]) -> QMenu:
+        menu = QMenu(self)
+        menu.setAccessibleName("Menu")
+        for position, group in enumerate(_MENU):
+            if position:
+                menu.addSeparator()
+            for name in group:
+                menu.addAction(actions[name])
+        return menu

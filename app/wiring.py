@@ -1,0 +1,48 @@
+"""Where the application meets the engine: making a client, making a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from app.session import Picture
+
+BUNDLED = "viscodex-nano"
+
+
+class ModelClient:
+    """An engine client that loads its model when it is first asked to."""
+
+    def __init__(self, name: str) -> None:
+        from engine.client import EngineClient
+        from engine.models.store import find_model
+
+        self._model = find_model(name or BUNDLED)
+        self._client = EngineClient(self._model)
+
+    def warm_up(self) -> Iterator[Any]:
+        return iter(self._client.start())
+
+    def convert(self, request: Any) -> Iterator[Any]:
+        return iter(self._client.convert(request))
+
+    def cancel(self) -> None:
+        self._client.cancel()
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def make_client(name: str) -> ModelClient:
+    """A client for the model `name` (a name, folder or file; "" for the bundled one).
+
+    Raises VisCodexError(model_missing, model_broken or model_mismatch).
+    """
+    return ModelClient(name)
+
+
+def make_request(picture: Picture, target: str) -> Any:
+    """The engine's request for a conversion of `picture`."""
+    from engine.protocol import ConvertRequest
+
+    return ConvertRequest(image=picture.png, target=target)
