@@ -57,6 +57,8 @@ LABELS: Mapping[str, Sequence[str]] = {
         "link": "Forgot password?|Create an account|Privacy|Terms|Contact|Imprint|Cookies|"
         "Sitemap|Help center|FAQ|Read more|View details|See all|More|Show all|"
         "Learn more|Edit|Unsubscribe|Report a problem",
+        "other": "All rights reserved|Previous|Total|Welcome back|Find|Login|Follow|Message|install|"
+        "import|kg|cm|KB|MB|M|T|W|F|S",
         "month": "January|February|March|April|May|June|July|August|September|October|"
         "November|December",
         "day": "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday",
@@ -190,6 +192,8 @@ class WordSource:
         if kind < 0.1:
             return self.brand() if n == 1 else f"{self.place()} {self.phrase(n - 1)}"
         text = self.phrase(n)
+        if kind > 0.93:
+            return text.upper()
         return text.title() if kind < 0.45 else text[:1].upper() + text[1:]
 
     def sentence(self, n: int | None = None) -> str:

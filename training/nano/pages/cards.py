@@ -199,9 +199,7 @@ def badges(kit: Kit) -> list[Node]:
 
 def media(kit: Kit) -> list[Node]:
     """A picture box beside a title and a text."""
-    ground = kit.once(
-        "image ground", lambda: kit.rng.choice((kit.theme.accent, kit.theme.bar, "#ccc", "#00f"))
-    )
+    ground = kit.once("image ground", lambda: kit.rng.choice(kit.grounds()))
     size = kit.once("thumb size", lambda: kit.rng.choice((48, 64, 80, 96)))
     kit.use(
         ".media",
@@ -231,3 +229,37 @@ def picture(kit: Kit) -> list[Node]:
     """A picture box with a caption."""
     out = [kit.image()]
     return [*out, kit.muted(kit.words.sentence(kit.rng.randint(2, 7)))] if kit.coin(0.7) else out
+
+
+def rating(kit: Kit) -> list[Node]:
+    """A figure in a filled box beside two lines of text."""
+    theme, rng = kit.theme, kit.rng
+    kit.use(
+        ".score",
+        padding="8px",
+        border_radius=kit.radius(),
+        background=theme.accent,
+        color=theme.on_accent,
+    )
+    out = []
+    for _ in range(kit.count(1, 2)):
+        figure = rng.choice((f"{rng.randint(0, 9)}.{rng.randint(0, 9)}", str(rng.randint(1, 99))))
+        texts = box("div", kit.heading(3), kit.muted(kit.words.sentence(rng.randint(2, 5))))
+        out.append(kit.row(leaf("b", figure, cls="score"), texts))
+    return out
+
+
+def shortcuts(kit: Kit) -> list[Node]:
+    """Small coloured squares, each with a link beside it, in columns or below each other."""
+    size = kit.once("icon size", lambda: kit.rng.choice((16, 24, 32, 40)))
+    ground = kit.once("image ground", lambda: kit.rng.choice(kit.grounds()))
+    kit.use(
+        ".icon",
+        width=f"{size}px",
+        height=f"{size}px",
+        border_radius=kit.radius(),
+        background=ground,
+    )
+    names = kit.words.labels("nav", kit.columns() * kit.rng.choice((1, 2)))
+    items = [kit.row(Node("div", cls="icon"), kit.link(name)) for name in names]
+    return [kit.grid(*items)] if kit.flag("shortcut columns", 0.6) else items

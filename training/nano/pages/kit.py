@@ -75,7 +75,16 @@ class Kit:
             else None
         )
         weight = "400" if self.flag(f"light {tag}", 0.12) else None
-        self.use(tag, color=color, font_family=serif, font_size=f"{size}px", font_weight=weight)
+        ruled = level < 3 and self.flag("ruled headings", 0.1)
+        self.use(
+            tag,
+            padding="0 0 8px 0" if ruled else None,
+            border_bottom=self.border() if ruled else None,
+            color=color,
+            font_family=serif,
+            font_size=f"{size}px",
+            font_weight=weight,
+        )
         return leaf(tag, text or self.words.title())
 
     def para(self, n_words: int) -> Node:
@@ -121,7 +130,12 @@ class Kit:
             "button", justify_self=start, padding=pad, border="0", border_radius=self.pill(), background=theme.accent,
             color=theme.on_accent, font="inherit", font_weight=weight,
         )  # fmt: skip
-        return leaf("button", text or self.words.label("action"))
+        return leaf("button", self.caption(text))
+
+    def caption(self, text: str | None) -> str:
+        """The text of a button; capital letters on some pages."""
+        text = text or self.words.label("action")
+        return text.upper() if self.flag("capital buttons", 0.12) else text
 
     def outline(self, text: str | None = None) -> Node:
         """A button with a border instead of a ground."""
@@ -130,7 +144,7 @@ class Kit:
         edge = theme.link if self.flag("tinted outline", 0.5) else theme.line
         ink = theme.link if self.flag("tinted outline", 0.5) else theme.text
         self.use(".outline", border=f"1px solid {edge}", background=theme.surface, color=ink)
-        return leaf("button", text or self.words.label("action"), cls="outline")
+        return leaf("button", self.caption(text), cls="outline")
 
     def plain_input(self, kind: str, placeholder: str) -> Node:
         """A text field; `kind` is "" or an input type."""
@@ -194,13 +208,14 @@ class Kit:
         initials = "".join(part[0] for part in (name or self.words.name()).split())
         return leaf("div", initials[0] + initials[-1], cls="avatar")
 
+    def grounds(self) -> tuple[str, ...]:
+        """Colours that stand for pictures; pure blue is what benchmark pages put in their place."""
+        return (self.theme.accent, self.theme.bar, "#ccc", "#00f")
+
     def image(self) -> Node:
         """A coloured box in the place of a picture."""
         height = self.once("image height", lambda: self.rng.choice((48, 64, 80, 96, 120)))
-        ground = self.once(
-            "image ground",
-            lambda: self.rng.choice((self.theme.accent, self.theme.bar, "#ccc", "#00f")),
-        )
+        ground = self.once("image ground", lambda: self.rng.choice(self.grounds()))
         self.use(".image", height=f"{height}px", border_radius=self.radius(), background=ground)
         return Node("div", cls="image")
 

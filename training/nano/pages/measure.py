@@ -172,7 +172,7 @@ class Estimate:
         if "width" in style and style["width"].endswith("px"):
             return pixels(style["width"])
         if not node.children:
-            return max(self._text_width(node, style), node.natural) + horizontal
+            return max(self._text_width(node, style), self._control(node, style)) + horizontal
         widths = [self.natural((*path, child), style) for child in node.children]
         gap = self._gap(style)[1]
         tracks = style.get("grid-template-columns", "").split()
@@ -200,7 +200,7 @@ class Estimate:
             if node.tag == "textarea":
                 line *= 3
             words = max((len(w) for w in self._plain(node).split()), default=0)
-            if words * self._letter(style) > inner + 2:
+            if max(words * self._letter(style), self._control(node, style)) > inner + 2:
                 self.overflow = True
             text = self._text_width(node, style)
             return max(1, math.ceil(text / max(inner, 1.0))) * line + down
@@ -235,6 +235,12 @@ class Estimate:
                 self.overflow = True
             widths = [max(squeezed, 40.0) if w == longest else w for w in widths]
         return max(self.height(p, style, w + 2) for p, w in zip(paths, widths, strict=True))
+
+    def _control(self, node: Node, style: Mapping[str, str]) -> float:
+        """Width of a form control by itself: text fields are 20 letters wide."""
+        if node.natural < 100 or style.get("width") == "0":
+            return float(node.natural if node.natural < 100 else 60)
+        return max(float(node.natural), 21 * self._letter(style))
 
     def _gap(self, style: Mapping[str, str]) -> tuple[float, float]:
         parts = [pixels(p) for p in style.get("gap", "0").split()]

@@ -29,7 +29,7 @@ def nav(kit: Kit) -> list[Node]:
         )
         parts.append(leaf("b", kit.words.brand()))
     parts += [leaf("a", text, attrs=HREF) for text in kit.words.labels("nav", kit.count(2, 5))]
-    if not kit.small and kit.coin(0.25):
+    if not kit.small and ground != theme.accent and kit.coin(0.3):
         parts.append(kit.button())
     return [box("nav", *parts)]
 

@@ -92,7 +92,7 @@ def random_colour(rng: random.Random, ground: str | None = None, least: float = 
         colour = "#" + "".join(rng.choice("0123456789abcdef") for _ in range(3))
         if ground is None or contrast(colour, ground) >= least:
             return colour
-    return ink_on(ground or "#fff")
+    return max("#fff", "#000", key=lambda c: contrast(c, ground or "#fff"))
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def draw_theme(rng: random.Random) -> Theme:
             "#fff",
             rng.choice((0.0, 0.15, 0.4, 0.8)) if not dark else rng.choice((0.0, 0.1, 0.2)),
         )
-        text = text if contrast(text, surface) >= 4.5 else ink_on(surface)
+        surface = surface if contrast(text, surface) >= 4.5 else bg
         muted = mix(text, surface, 0.25)
         line = mix(surface, text, 0.25)
         accent = random_colour(rng, surface, 2.0)

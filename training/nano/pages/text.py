@@ -132,3 +132,44 @@ def hero(kit: Kit) -> list[Node]:
         )
         out.append(box("div", *buttons, cls="actions"))
     return [box("header", *out)]
+
+
+def banner(kit: Kit) -> list[Node]:
+    """A line or two of text on a coloured ground, often bold and centred."""
+    theme = kit.theme
+    ground = kit.once(
+        "banner ground", lambda: kit.rng.choice((theme.accent, theme.accent, theme.bar))
+    )
+    kit.use(
+        ".banner",
+        padding=kit.once("banner padding", lambda: kit.rng.choice(("8px", "12px", "16px", "24px"))),
+        border_radius=kit.radius() if kit.flag("round banner", 0.5) else None,
+        background=ground,
+        color=theme.on_accent if ground == theme.accent else None,
+        font_weight="bold" if kit.flag("bold banner", 0.5) else None,
+        font_style="italic" if kit.flag("italic banner", 0.15) else None,
+        text_align="center" if kit.flag("centred banner", 0.6) else None,
+    )
+    text = kit.words.sentence(kit.rng.randint(3, 12))
+    return [leaf("p", text.upper() if kit.coin(0.2) else text, cls="banner")]
+
+
+def link_columns(kit: Kit) -> list[Node]:
+    """Columns of links under small headings."""
+    kit.use(
+        ".links", display="grid", gap=f"{kit.once('link gap', lambda: kit.rng.choice((0, 4, 8)))}px"
+    )
+    n = kit.rng.randint(2, 4)
+    cells = []
+    for _ in range(kit.columns()):
+        links = (kit.link(kit.words.title(kit.rng.randint(1, 2))) for _ in range(n))
+        cells.append(box("div", kit.heading(3, kit.words.title(1)), *links, cls="links"))
+    return [kit.grid(*cells)]
+
+
+def plain_lines(kit: Kit) -> list[Node]:
+    """Short lines of text one under the other, such as an address."""
+    w = kit.words
+    makers = (w.name, w.phone, w.email, w.place, w.url, w.date, w.title, lambda: w.sentence(4))
+    lines = [leaf("p", kit.rng.choice(makers)()) for _ in range(kit.count(2, 5))]
+    return [box("div", *lines)] if not kit.coin(0.4) else [kit.heading(3), box("div", *lines)]
