@@ -1,0 +1,1 @@
+"""Vision session on the low-level bindings of llama.cpp."""
