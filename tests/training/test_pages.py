@@ -1,4 +1,4 @@
-"""Generated pages: equal seeds give equal pages, one way to write each page, lengths, words, colours."""
+"""Generated pages: equal seeds, equal pages; one way to write each; lengths, words, colours."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_fonts_are_generic_in_the_answer_and_real_in_the_picture(everything: lis
 
 
 def test_a_class_means_the_same_in_every_kind() -> None:
-    """The properties of a class may differ in value from page to page, but not in what it is for."""
+    """A class may differ in its values from page to page, but not in what it is for."""
     makers: dict[str, set[str]] = defaultdict(set)
     displays: dict[str, set[str]] = defaultdict(set)
     for name, kind in KINDS.items():
@@ -183,12 +183,13 @@ def test_a_class_means_the_same_in_every_kind() -> None:
                     displays[selector].add(props.get("display", ""))
     assert all(len(found - {""}) <= 1 for found in displays.values())
     own = {selector for selector in makers if selector not in SHARED}
-    several = {s: makers[s] for s in own if len({m for m in makers[s]}) > 1}
+    several = {s: makers[s] for s in own if len(makers[s]) > 1}
     assert not several
 
 
 SHARED = {
-    ".card", ".grid", ".row", ".spread", ".muted", ".avatar", ".image", ".outline", ".check", ".links",
+    ".card", ".grid", ".row", ".spread", ".muted", ".avatar", ".image", ".outline", ".check",
+    ".links",
 }  # fmt: skip
 """Classes of `Kit` and of families of kinds: one meaning, used by several."""
 

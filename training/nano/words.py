@@ -1,9 +1,10 @@
 """Words, names, numbers and other texts for generated pages and charts.
 
-Every text that a generator writes is drawn from a `WordSource`, so that one place decides which words a model may see
-while it is trained. A tenth of the real words (decided by a hash of the word alone) is held out: the "train" split
-never uses them, the "held_out" split draws from all words, so that about a tenth of its words are new to the model.
-Interface labels such as "Sign in" (`LABELS`) are a fixed vocabulary that belongs to both splits.
+Every text that a generator writes is drawn from a `WordSource`, so that one place decides which
+words a model may see while it is trained. A tenth of the real words (decided by a hash of the word
+alone) is held out: the "train" split never uses them, the "held_out" split draws from all words,
+so that about a tenth of its words are new to the model. Interface labels such as "Sign in"
+(`LABELS`) are a fixed vocabulary that belongs to both splits.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ LABELS: Mapping[str, Sequence[str]] = {
         "link": "Forgot password?|Create an account|Privacy|Terms|Contact|Imprint|Cookies|"
         "Sitemap|Help center|FAQ|Read more|View details|See all|More|Show all|"
         "Learn more|Edit|Unsubscribe|Report a problem",
-        "other": "All rights reserved|Previous|Total|Welcome back|Find|Login|Follow|Message|install|"
-        "import|kg|cm|KB|MB|M|T|W|F|S",
+        "other": "All rights reserved|Previous|Total|Welcome back|Find|Login|Follow|Message|"
+        "install|import|kg|cm|KB|MB|M|T|W|F|S",
         "month": "January|February|March|April|May|June|July|August|September|October|"
         "November|December",
         "day": "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday",
@@ -186,7 +187,7 @@ class WordSource:
         return " ".join(out)
 
     def title(self, n: int | None = None) -> str:
-        """A heading of `n` (default 1-4) words: capitalised, all words capitalised, or with a name in it."""
+        """A heading of `n` (default 1-4) words, capitalised in one of several ways."""
         n = n or self.rng.choices((1, 2, 3, 4), (2, 4, 3, 2))[0]
         kind = self.rng.random()
         if kind < 0.1:
@@ -197,7 +198,7 @@ class WordSource:
         return text.title() if kind < 0.45 else text[:1].upper() + text[1:]
 
     def sentence(self, n: int | None = None) -> str:
-        """A sentence of `n` (default 5-12) words, now and then with a name, a number or a comma in it."""
+        """A sentence of `n` (default 5-12) words, now and then with a name, a number or a comma."""
         n = n or self.rng.randint(5, 12)
         words = self.phrase(n).split()
         if n > 4 and self.rng.random() < 0.4:
@@ -259,7 +260,8 @@ class WordSource:
 
     def url(self) -> str:
         """A short address without a scheme."""
-        return f"{self.rng.choice(('', '', 'www.'))}{self.brand().lower()}.{self.rng.choice(_TOP_LEVEL)}"
+        start = self.rng.choice(("", "", "www."))
+        return f"{start}{self.brand().lower()}.{self.rng.choice(_TOP_LEVEL)}"
 
     def handle(self) -> str:
         """A user name such as @mira42."""
@@ -322,7 +324,7 @@ class WordSource:
         return form.format(*digits, self.rng.randint(1, 98))
 
     def random_string(self) -> str:
-        """Letters and digits without sense, such as an order code; never a word (it holds a digit)."""
+        """Letters and digits without sense, such as an order code; never a word."""
         letters = self.rng.choice(
             (string.ascii_uppercase, string.ascii_lowercase, string.ascii_letters)
         )

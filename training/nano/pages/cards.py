@@ -172,8 +172,14 @@ def alert(kit: Kit) -> list[Node]:
     out = []
     for state in kit.rng.sample(("good", "bad", "warn", "info"), kit.rng.choice((1, 1, 2))):
         ground, ink = kit.state(state)
-        kit.use(f".{state}", padding="12px 16px", border_left=f"4px solid {ink}" if barred else None,
-                border_radius=kit.radius(), background=ground, color=ink)  # fmt: skip
+        kit.use(
+            f".{state}",
+            padding="12px 16px",
+            border_left=f"4px solid {ink}" if barred else None,
+            border_radius=kit.radius(),
+            background=ground,
+            color=ink,
+        )
         text = kit.words.sentence(kit.rng.randint(3, 9))
         if kit.coin(0.4):
             out.append(box("div", leaf("b", kit.words.label("alert")), leaf("p", text), cls=state))
@@ -187,10 +193,13 @@ def badges(kit: Kit) -> list[Node]:
     theme = kit.theme
     states = kit.flag("state badges", 0.4)
     kit.use(
-        ".badge", padding="4px 12px", border_radius="999px" if kit.flag("round badges", 0.7) else kit.radius(),
-        background=theme.bar if states else theme.accent, color=None if states else theme.on_accent,
+        ".badge",
+        padding="4px 12px",
+        border_radius="999px" if kit.flag("round badges", 0.7) else kit.radius(),
+        background=theme.bar if states else theme.accent,
+        color=None if states else theme.on_accent,
         font_size=f"{theme.small}px" if theme.small != theme.size else None,
-    )  # fmt: skip
+    )
     out = []
     for name in kit.words.labels("status", kit.count(1, 4)):
         out.append(leaf("span", kit.words.title(1) if kit.coin(0.4) else name, cls="badge"))

@@ -13,14 +13,31 @@ NUMERIC = frozenset({"Amount", "Price", "Quantity", "Total", "Score", "Rank", "P
 def _values(kit: Kit, column: str) -> Callable[[], str]:
     w, rng = kit.words, kit.rng
     known: dict[str, Callable[[], str]] = {
-        "Name": w.name, "Owner": w.first_name, "Date": w.date, "Amount": w.price, "Price": w.price, "Total": w.price,
-        "Status": lambda: w.label("status"), "Quantity": lambda: str(rng.randint(1, 99)), "City": w.place,
-        "Email": w.email, "Product": w.brand, "Score": w.number, "ID": w.random_string, "Code": w.random_string,
-        "Rank": lambda: str(rng.randint(1, 20)), "Item": w.word, "Points": w.number, "Time": w.time, "Rate": w.percent,
-        "Plan": lambda: w.label("plan"), "Year": lambda: str(rng.randint(1950, 2029)),
-        "Age": lambda: str(rng.randint(1, 99)), "Weight": lambda: f"{rng.randint(1, 99)} kg",
+        "Name": w.name,
+        "Owner": w.first_name,
+        "Date": w.date,
+        "Amount": w.price,
+        "Price": w.price,
+        "Total": w.price,
+        "Status": lambda: w.label("status"),
+        "Quantity": lambda: str(rng.randint(1, 99)),
+        "City": w.place,
+        "Email": w.email,
+        "Product": w.brand,
+        "Score": w.number,
+        "ID": w.random_string,
+        "Code": w.random_string,
+        "Rank": lambda: str(rng.randint(1, 20)),
+        "Item": w.word,
+        "Points": w.number,
+        "Time": w.time,
+        "Rate": w.percent,
+        "Plan": lambda: w.label("plan"),
+        "Year": lambda: str(rng.randint(1950, 2029)),
+        "Age": lambda: str(rng.randint(1, 99)),
+        "Weight": lambda: f"{rng.randint(1, 99)} kg",
         "Size": lambda: f"{rng.randint(1, 999)} {rng.choice(('KB', 'MB', 'cm'))}",
-    }  # fmt: skip
+    }
     return known.get(column, lambda: w.title(1))
 
 
@@ -34,9 +51,14 @@ def table(kit: Kit) -> list[Node]:
     edge = kit.border()
     kit.use("table", width="100%", border_collapse="collapse")
     kit.use(
-        "th", padding=pad, border=edge if grid_lines else None, border_bottom=None if grid_lines else edge,
-        background=head, color=theme.on_accent if head == theme.accent else None, text_align="left",
-    )  # fmt: skip
+        "th",
+        padding=pad,
+        border=edge if grid_lines else None,
+        border_bottom=None if grid_lines else edge,
+        background=head,
+        color=theme.on_accent if head == theme.accent else None,
+        text_align="left",
+    )
     kit.use(
         "td",
         padding=pad,

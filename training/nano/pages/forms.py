@@ -15,10 +15,14 @@ def _form(kit: Kit, *children: Node) -> Node:
     framed = kit.flag("framed form", 0.5)
     boxed = framed or theme.surface != theme.bg
     kit.use(
-        "form", display="grid", gap=f"{theme.gap}px", padding=f"{theme.pad}px" if boxed else None,
-        border=kit.border() if framed else None, border_radius=kit.radius() if boxed else None,
+        "form",
+        display="grid",
+        gap=f"{theme.gap}px",
+        padding=f"{theme.pad}px" if boxed else None,
+        border=kit.border() if framed else None,
+        border_radius=kit.radius() if boxed else None,
         background=theme.surface if theme.surface != theme.bg else None,
-    )  # fmt: skip
+    )
     return box("form", *children)
 
 
@@ -28,8 +32,15 @@ def _field(kit: Kit, name: str) -> Node:
     if kit.flag("placeholders only", 0.3):
         return kit.plain_input(kind, name)
     kit.use("label", display="grid", gap="4px")
-    hints = {"Email": kit.words.email, "Name": kit.words.name, "Phone": kit.words.phone, "City": kit.words.place,
-             "Website": kit.words.url, "Date": kit.words.date, "Budget": kit.words.price}  # fmt: skip
+    hints = {
+        "Email": kit.words.email,
+        "Name": kit.words.name,
+        "Phone": kit.words.phone,
+        "City": kit.words.place,
+        "Website": kit.words.url,
+        "Date": kit.words.date,
+        "Budget": kit.words.price,
+    }
     shown = hints.get(name, lambda: kit.words.title())() if kit.flag("hints in fields", 0.6) else ""
     kit.input_rule("input")
     field = (

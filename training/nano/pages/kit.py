@@ -1,7 +1,7 @@
 """The parts that components share: headings, paragraphs, links, buttons, cards, rows.
 
-A `Kit` belongs to one page. Everything with a fixed meaning for the whole page (tag rules, `.card`, `.row`, `.muted`) is
-defined here and nowhere else.
+A `Kit` belongs to one page. Everything with a fixed meaning for the whole page (tag rules,
+`.card`, `.row`, `.muted`) is defined here and nowhere else.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Kit:
         """The page's thin border."""
         return f"1px solid {self.theme.line}"
 
-    # --- texts -------------------------------------------------------------------------------------------------------
+    # --- texts ---
     def heading(self, level: int, text: str | None = None) -> Node:
         """An h1, h2 or h3 in the page's sizes."""
         theme, tag = self.theme, f"h{level}"
@@ -116,7 +116,7 @@ class Kit:
             "p", text=f'{escape(self.words.paragraph(n_words), quote=False)} <a href="#">{link}</a>'
         )
 
-    # --- controls ----------------------------------------------------------------------------------------------------
+    # --- controls ---
     def button(self, text: str | None = None) -> Node:
         """The page's filled button."""
         theme = self.theme
@@ -127,9 +127,16 @@ class Kit:
         weight = "bold" if self.flag("bold buttons", 0.25) else None
         start = None if self.flag("wide buttons", 0.35) else "start"
         self.use(
-            "button", justify_self=start, padding=pad, border="0", border_radius=self.pill(), background=theme.accent,
-            color=theme.on_accent, font="inherit", font_weight=weight,
-        )  # fmt: skip
+            "button",
+            justify_self=start,
+            padding=pad,
+            border="0",
+            border_radius=self.pill(),
+            background=theme.accent,
+            color=theme.on_accent,
+            font="inherit",
+            font_weight=weight,
+        )
         return leaf("button", self.caption(text))
 
     def caption(self, text: str | None) -> str:
@@ -161,20 +168,29 @@ class Kit:
         )
         ink = theme.text if theme.dark or selector == "select" else None
         self.use(
-            selector, padding=pad, border=self.border(), border_radius=self.pill() if selector != "textarea" else
-            self.radius(), background=ground, color=ink, font="inherit",
-        )  # fmt: skip
+            selector,
+            padding=pad,
+            border=self.border(),
+            border_radius=self.pill() if selector != "textarea" else self.radius(),
+            background=ground,
+            color=ink,
+            font="inherit",
+        )
 
-    # --- boxes -------------------------------------------------------------------------------------------------------
+    # --- boxes ---
     def card(self, *children: Node, tag: str = "div") -> Node:
         """The page's card around some elements."""
         theme = self.theme
         framed = theme.surface == theme.bg or self.flag("framed cards", 0.4)
         self.use(
-            ".card", display="grid", gap=f"{self.once('card gap', lambda: self.rng.choice((4, 8, 12)))}px",
-            padding=f"{theme.pad}px", border=self.border() if framed else None, border_radius=self.radius(),
+            ".card",
+            display="grid",
+            gap=f"{self.once('card gap', lambda: self.rng.choice((4, 8, 12)))}px",
+            padding=f"{theme.pad}px",
+            border=self.border() if framed else None,
+            border_radius=self.radius(),
             background=theme.surface if theme.surface != theme.bg else None,
-        )  # fmt: skip
+        )
         return box(tag, *children, cls="card")
 
     def row(self, *children: Node) -> Node:
@@ -202,9 +218,14 @@ class Kit:
         size = self.once("avatar size", lambda: self.rng.choice((32, 40, 48, 56)))
         ground = self.theme.accent
         self.use(
-            ".avatar", width=f"{size}px", border_radius="999px", background=ground, color=self.theme.on_accent,
-            line_height=f"{size}px", text_align="center",
-        )  # fmt: skip
+            ".avatar",
+            width=f"{size}px",
+            border_radius="999px",
+            background=ground,
+            color=self.theme.on_accent,
+            line_height=f"{size}px",
+            text_align="center",
+        )
         initials = "".join(part[0] for part in (name or self.words.name()).split())
         return leaf("div", initials[0] + initials[-1], cls="avatar")
 

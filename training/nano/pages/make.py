@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,9 +27,9 @@ Parts = tuple[list[str], list[Node]]
 class Page:
     """A generated page: `html` is the answer a model must write.
 
-    `width` and `height` are the viewport in CSS px (height None: as high as the content). `skin_css` belongs only into
-    the picture: it replaces the generic font families by real ones, which the answer cannot and need not know.
-    `kind` names the components, for statistics.
+    `width` and `height` are the viewport in CSS px (height None: as high as the content; a number
+    is more than the content needs). `skin_css` belongs only into the picture: it replaces the
+    generic font families by real ones, which the answer need not know. `kind` names the components.
     """
 
     html: str
@@ -40,7 +41,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Kind:
-    """A component: its maker, how often it is drawn, and whether it spans the page from edge to edge."""
+    """A component: its maker, how often it is drawn, whether it spans the page edge to edge."""
 
     make: Maker
     weight: int = 2
@@ -95,8 +96,22 @@ KINDS: Mapping[str, Kind] = {
     "calendar": Kind(data.calendar, 1),
 }
 
-BOXABLE = frozenset(["heading", "paragraph", "linked", "article", "bullets", "link_list", "login", "search", "options", "toggles", "progress", "profile", "alert", "badges", "buttons", "definitions", "line_items", "media", "picture", "quote", "steps"])  # fmt: skip
+BOXABLE = frozenset(
+    {
+        "heading", "paragraph", "linked", "article", "bullets", "link_list", "login", "search",
+        "options", "toggles", "progress", "profile", "alert", "badges", "buttons", "definitions",
+        "line_items", "media", "picture", "quote", "steps", "plain_lines", "rating",
+    }
+)  # fmt: skip
 """Kinds that fit into a card beside others."""
+
+CENTRABLE = frozenset(
+    {"heading", "paragraph", "linked", "article", "picture", "plain_lines", "card", "link_list"}
+)
+"""Kinds that a page may show with centred texts."""
+
+BLANK_BELOW = 0.12
+"""Share of the pictures that are higher than what is in them, as snips often are."""
 
 BUDGETS = (120, 250, 450, 800)
 """Most pre-tokens of an answer at each level, without the fixed frame of every page."""
@@ -108,12 +123,13 @@ MAX_HEIGHT = 620
 """Estimated height that a page may have, px: pictures are cut at 640."""
 
 _TOKEN = regex.compile(
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
 
 def count_tokens(code: str) -> int:
-    """Pre-tokens of a text by the Qwen2 rule: about its length in tokens of a vocabulary made for such code."""
+    """Pre-tokens of a text by the Qwen2 rule: about its length in tokens of our vocabulary."""
     return len(_TOKEN.findall(code))
 
 
@@ -129,8 +145,8 @@ def answer_tokens(code: str) -> int:
 def make_page(rng: random.Random, level: int, words: WordSource) -> Page:
     """One page of a level: 0 one small component, 1 a few, 2 a section, 3 a small whole page.
 
-    Equal states of `rng` give equal pages (`words` should draw from the same generator). Pages that are too long, too high
-    or too narrow for their content are drawn again.
+    Equal states of `rng` give equal pages (`words` should draw from the same generator). Pages that
+    are too long, too high or too narrow for their content are drawn again.
     """
     for _ in range(40):
         plan = rng.getrandbits(32)
@@ -142,9 +158,10 @@ def make_page(rng: random.Random, level: int, words: WordSource) -> Page:
 
 
 def _attempt(rng: random.Random, level: int, words: WordSource, plan: random.Random) -> Page | None:
-    """One draw; `plan` decides about the layout and the kinds alone, so that a failed draw can be repeated with it."""
+    """One draw. `plan` decides about layout and kinds alone: a failed draw is repeated with it."""
     kit = Kit(rng, words, draw_theme(rng), small=level == 0 or (level == 1 and plan.random() < 0.5))
-    kinds, children = _LAYOUTS[level](kit, plan, plan.uniform(0.45, 1.0) * BUDGETS[level])
+    target = plan.uniform(0.45 if level < 3 else 0.6, 1.0) * BUDGETS[level]
+    kinds, children = _LAYOUTS[level](kit, plan, target)
     page = _finish(kit, kinds, children, *WIDTHS[level])
     return page if page is not None and answer_tokens(page.html) <= BUDGETS[level] else None
 
@@ -153,13 +170,25 @@ def _finish(
     kit: Kit, kinds: Sequence[str], children: Sequence[Node], low: int, high: int
 ) -> Page | None:
     """Adds the body rule, sorts the rules and chooses a width; None when no width fits."""
-    theme, rng, full = kit.theme, kit.rng, any(KINDS[k].full for k in kinds)
+    theme, rng = kit.theme, kit.rng
+    full = any(KINDS[k].full for k in kinds)
+    stacked = len(children) > 1 and not full
+    pad = (
+        None
+        if full
+        else rng.choice((None, "4px", "8px", "8px", "12px", "16px", "16px", "20px", "24px"))
+    )
+    centred = rng.random() < 0.15 and CENTRABLE.issuperset(kinds)
     kit.use(
-        "body", display="grid" if len(children) > 1 and not full else None,
-        gap=f"{theme.gap}px" if len(children) > 1 and not full else None,
-        padding=None if full else f"{rng.choice((0, 4, 8, 8, 12, 16, 16, 20, 24))}px", background=theme.bg, color=theme.text,
+        "body",
+        display="grid" if stacked else None,
+        gap=f"{theme.gap}px" if stacked else None,
+        padding=pad,
+        background=theme.bg,
+        color=theme.text,
         font=f"{theme.size}px/{theme.line_height} {theme.family}",
-    )  # fmt: skip
+        text_align="center" if centred else None,
+    )
     body = box("body", *children)
     sheet = settle(kit.sheet, body)
     for _ in range(4):
@@ -169,7 +198,14 @@ def _finish(
         width = fitting if rng.random() < 0.5 else rng.randint(low, high)
         height = estimate.height((body,), {}, width)
         if not estimate.overflow and height <= MAX_HEIGHT and height <= 2.2 * width:
-            return Page(document(sheet, children), width, None, _skin(sheet, rng), "+".join(kinds))
+            below = math.ceil(height) + rng.randint(40, 160) if rng.random() < BLANK_BELOW else 0
+            return Page(
+                html=document(sheet, children),
+                width=width,
+                height=below if 0 < below <= 640 else None,
+                skin_css=_skin(sheet, rng),
+                kind="+".join(kinds),
+            )
     return None
 
 

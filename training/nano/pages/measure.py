@@ -1,7 +1,7 @@
 """Which rules an element has, and about how large a page will be.
 
-The estimate is rough (texts by mean letter widths). It serves to choose the width of the picture and to throw away pages
-that would be cut off or overlap; the true layout is the renderer's.
+The estimate is rough (texts by mean letter widths). It serves to choose the width of the picture
+and to throw away pages that would be cut off or overlap; the true layout is the renderer's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from training.nano.pages.node import Node, Sheet
 
-LETTER = {"sans-serif": 0.55, "serif": 0.52, "monospace": 0.62}
+LETTER = {"sans-serif": 0.55, "serif": 0.54, "monospace": 0.62}
 """Mean width of a letter in em, somewhat on the wide side."""
 
 INHERITED = ("font-size", "line-height", "font-family", "font-weight")
@@ -25,7 +25,7 @@ INLINE_TAGS = frozenset(
 
 
 def matches(selector: str, path: Sequence[Node]) -> bool:
-    """Whether the last element of a path (outermost first) is meant by a selector of tags, classes and spaces."""
+    """Whether a selector of tags, classes and spaces means the last element of a path."""
     *outer, last = selector.split()
     if not _is(last, path[-1]):
         return False
@@ -50,7 +50,7 @@ def specificity(selector: str) -> tuple[int, int]:
 
 
 def _visit(sheet: Sheet, body: Node) -> tuple[dict[str, list[tuple[Node, ...]]], dict[str, int]]:
-    """For each used selector the paths of its elements, and the place of the first one in the document."""
+    """For each used selector the paths of its elements, and the place of the first one."""
     found: dict[str, list[tuple[Node, ...]]] = {}
     places: dict[str, int] = {}
     position = 0
@@ -72,9 +72,10 @@ def _visit(sheet: Sheet, body: Node) -> tuple[dict[str, list[tuple[Node, ...]]],
 
 
 def settle(sheet: Sheet, body: Node) -> Sheet:
-    """The final rules: only those in use, without what cannot be seen, in the order of the first element each is for.
+    """The final rules: those in use, without what cannot be seen, in the order of first use.
 
-    What cannot be seen (a gap between nothing, a text colour that no text has) could only be guessed by a model.
+    What cannot be seen (a gap between nothing, a text colour that no text has) could only be
+    guessed by a model.
     """
     found, places = _visit(sheet, body)
     order = sorted(found, key=lambda s: (places[s], specificity(s)))
@@ -100,9 +101,12 @@ def settle(sheet: Sheet, body: Node) -> Sheet:
 
 
 def _shows(
-    rules: Mapping[str, Mapping[str, str]], found: Mapping[str, list[tuple[Node, ...]]], path: Sequence[Node],
-    name: str, value: str,
-) -> bool:  # fmt: skip
+    rules: Mapping[str, Mapping[str, str]],
+    found: Mapping[str, list[tuple[Node, ...]]],
+    path: Sequence[Node],
+    name: str,
+    value: str,
+) -> bool:
     return any(
         props.get(name) == value and any(p[-1] is path[-1] for p in found[s])
         for s, props in rules.items()
@@ -240,7 +244,7 @@ class Estimate:
         """Width of a form control by itself: text fields are 20 letters wide."""
         if node.natural < 100 or style.get("width") == "0":
             return float(node.natural if node.natural < 100 else 60)
-        return max(float(node.natural), 21 * self._letter(style))
+        return max(float(node.natural), 13.5 * pixels(style.get("font-size", "16px")))
 
     def _gap(self, style: Mapping[str, str]) -> tuple[float, float]:
         parts = [pixels(p) for p in style.get("gap", "0").split()]

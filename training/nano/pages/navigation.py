@@ -17,10 +17,15 @@ def nav(kit: Kit) -> list[Node]:
     ink = {theme.accent: theme.on_accent, "#222": "#fff"}.get(ground, theme.text)
     framed = ground in (theme.surface, theme.bg)
     kit.use(
-        "nav", display="flex", align_items="center", gap=f"{kit.once('nav gap', lambda: kit.rng.choice((12, 16, 20)))}px",
+        "nav",
+        display="flex",
+        align_items="center",
+        gap=f"{kit.once('nav gap', lambda: kit.rng.choice((12, 16, 20)))}px",
         padding=kit.once("nav padding", lambda: kit.rng.choice(("8px 16px", "12px 16px", "16px"))),
-        border_bottom=kit.border() if framed else None, background=ground if ground != theme.bg else None, color=ink,
-    )  # fmt: skip
+        border_bottom=kit.border() if framed else None,
+        background=ground if ground != theme.bg else None,
+        color=ink,
+    )
     kit.use("nav a", color=ink, text_decoration="none")
     parts: list[Node] = []
     if kit.coin(0.8):
@@ -37,14 +42,22 @@ def nav(kit: Kit) -> list[Node]:
 def tabs(kit: Kit) -> list[Node]:
     """A row of tabs, the active one underlined or filled."""
     theme = kit.theme
-    kit.use(".tabs", display="flex", gap=kit.once("tab gap", lambda: kit.rng.choice(("4px", "8px"))),
-            border_bottom=kit.border())  # fmt: skip
+    kit.use(
+        ".tabs",
+        display="flex",
+        gap=kit.once("tab gap", lambda: kit.rng.choice(("4px", "8px"))),
+        border_bottom=kit.border(),
+    )
     kit.use(".tabs a", padding="8px 12px", color=theme.muted, text_decoration="none")
     names = kit.words.labels("menu", kit.count(2, 4))
     active = kit.rng.randrange(len(names))
     filled = kit.flag("filled tabs", 0.3)
-    kit.use(".tabs .active", border_bottom=None if filled else f"2px solid {theme.accent}",
-            background=theme.accent if filled else None, color=theme.on_accent if filled else theme.link)  # fmt: skip
+    kit.use(
+        ".tabs .active",
+        border_bottom=None if filled else f"2px solid {theme.accent}",
+        background=theme.accent if filled else None,
+        color=theme.on_accent if filled else theme.link,
+    )
     return [box("div", *(_item(name, i == active) for i, name in enumerate(names)), cls="tabs")]
 
 
@@ -78,8 +91,13 @@ def _item(name: str, active: bool) -> Node:
 def breadcrumb(kit: Kit) -> list[Node]:
     """The trail to the page, slashes between."""
     mark = kit.once("trail mark", lambda: kit.rng.choice(("/", "›", "»", ">")))
-    kit.use(".trail", display="flex", gap="8px", color=kit.theme.muted,
-            font_size=f"{kit.theme.small}px" if kit.theme.small != kit.theme.size else None)  # fmt: skip
+    kit.use(
+        ".trail",
+        display="flex",
+        gap="8px",
+        color=kit.theme.muted,
+        font_size=f"{kit.theme.small}px" if kit.theme.small != kit.theme.size else None,
+    )
     parts: list[Node] = []
     for _ in range(kit.count(1, 3)):
         parts += [
@@ -93,8 +111,14 @@ def pagination(kit: Kit) -> list[Node]:
     """Page numbers in small boxes, one of them filled."""
     theme = kit.theme
     kit.use(".pages", display="flex", gap="4px")
-    kit.use(".pages a", padding="4px 12px", border=kit.border(), border_radius=kit.radius(), color=theme.text,
-            text_decoration="none")  # fmt: skip
+    kit.use(
+        ".pages a",
+        padding="4px 12px",
+        border=kit.border(),
+        border_radius=kit.radius(),
+        color=theme.text,
+        text_decoration="none",
+    )
     kit.use(".pages .active", background=theme.accent, color=theme.on_accent)
     first = kit.rng.choice((1, 1, 1, kit.rng.randint(2, 40)))
     n = kit.count(3, 5)
@@ -114,8 +138,15 @@ def steps(kit: Kit) -> list[Node]:
     """Numbered circles with names."""
     theme = kit.theme
     kit.use(".step", display="flex", align_items="center", gap="8px")
-    kit.use(".step b", width="28px", border_radius="999px", background=theme.accent, color=theme.on_accent,
-            line_height="28px", text_align="center")  # fmt: skip
+    kit.use(
+        ".step b",
+        width="28px",
+        border_radius="999px",
+        background=theme.accent,
+        color=theme.on_accent,
+        line_height="28px",
+        text_align="center",
+    )
     texts = [kit.words.title() for _ in range(kit.count(2, 4))]
     return [
         box("div", leaf("b", str(i)), leaf("span", text), cls="step")
@@ -138,11 +169,16 @@ def footer(kit: Kit) -> list[Node]:
     ground = kit.once("footer ground", lambda: kit.rng.choice((theme.bar, "#222", theme.bg)))
     ink = "#ccc" if ground == "#222" else theme.muted
     kit.use(
-        "footer", display="grid", gap="8px", padding="16px", border_top=kit.border() if ground == theme.bg else None,
-        background=ground if ground != theme.bg else None, color=ink,
+        "footer",
+        display="grid",
+        gap="8px",
+        padding="16px",
+        border_top=kit.border() if ground == theme.bg else None,
+        background=ground if ground != theme.bg else None,
+        color=ink,
         font_size=f"{theme.small}px" if theme.small != theme.size else None,
         text_align="center" if kit.flag("centred footer", 0.5) else None,
-    )  # fmt: skip
+    )
     year, brand = kit.rng.randint(2001, 2029), kit.words.brand()
     notice = kit.rng.choice(
         (

@@ -1,7 +1,8 @@
 """Elements of a generated page, its style sheet, and how both are written as HTML.
 
-There is one way to write each page: fixed order of properties, rules in the order in which the document first uses
-them, two spaces of indentation, every text on one line directly between `>` and `<`.
+There is one way to write each page: fixed order of properties, rules in the order in which the
+document first uses them, two spaces of indentation, every text on one line directly between `>`
+and `<`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Colours, sizes and fonts of one page.
 
-All colours are 3-digit hex: the text hints name colours in the same form, so the model can copy many of them.
+All colours are 3-digit hex: the text hints name colours in the same form, so the model can copy
+many of them.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ from dataclasses import dataclass
 
 FONTS: Mapping[str, Sequence[str]] = {
     "sans-serif": (
-        "Liberation Sans", "Arimo", "DejaVu Sans", "Roboto", "Open Sans", "Lato", "Carlito", "Cantarell", "Quicksand",
-        "Inter", "Noto Sans", "FreeSans", "Nimbus Sans", "Roboto Condensed", "Liberation Sans", "Roboto",
+        "Liberation Sans", "Arimo", "DejaVu Sans", "Roboto", "Open Sans", "Lato", "Carlito",
+        "Cantarell", "Quicksand",
+        "Inter", "Noto Sans", "FreeSans", "Nimbus Sans", "Roboto Condensed", "Liberation Sans",
+        "Roboto",
     ),
     "serif": (
-        "Liberation Serif", "Tinos", "DejaVu Serif", "Noto Serif", "FreeSerif", "Nimbus Roman", "C059", "P052",
+        "Liberation Serif", "Tinos", "DejaVu Serif", "Noto Serif", "FreeSerif", "Nimbus Roman",
+        "C059", "P052",
         "URW Bookman", "Noto Serif Display",
     ),
     "monospace": (
-        "Liberation Mono", "Cousine", "DejaVu Sans Mono", "Fira Code", "Noto Sans Mono", "FreeMono", "Nimbus Mono PS",
+        "Liberation Mono", "Cousine", "DejaVu Sans Mono", "Fira Code", "Noto Sans Mono",
+        "FreeMono", "Nimbus Mono PS",
         "Noto Mono",
     ),
 }  # fmt: skip
@@ -29,8 +34,10 @@ RADII = (0, 4, 8, 12, 16)
 """Corner radii in px; 999 stands for fully round ends."""
 
 ACCENTS = (
-    "#25e", "#06c", "#07f", "#36d", "#13a", "#0af", "#088", "#0a8", "#083", "#2a5", "#4a0", "#680", "#a60", "#e70",
-    "#f60", "#d40", "#e33", "#c02", "#a12", "#d27", "#e1a", "#a2c", "#72d", "#53c", "#639", "#345", "#222", "#555",
+    "#25e", "#06c", "#07f", "#36d", "#13a", "#0af", "#088", "#0a8", "#083", "#2a5", "#4a0", "#680",
+    "#a60", "#e70",
+    "#f60", "#d40", "#e33", "#c02", "#a12", "#d27", "#e1a", "#a2c", "#72d", "#53c", "#639", "#345",
+    "#222", "#555",
 )  # fmt: skip
 
 # bg, surface, text, muted, line
@@ -52,7 +59,8 @@ DARK = (
 )  # fmt: skip
 
 STATES: Mapping[str, tuple[str, str]] = {
-    "good": ("#dfd", "#163"), "bad": ("#fdd", "#911"), "warn": ("#fec", "#850"), "info": ("#def", "#14a"),
+    "good": ("#dfd", "#163"), "bad": ("#fdd", "#911"), "warn": ("#fec", "#850"), "info": ("#def",
+    "#14a"),
 }  # fmt: skip
 """Ground and ink of alerts and badges on light pages; dark pages swap them."""
 
@@ -87,7 +95,7 @@ def ink_on(ground: str) -> str:
 
 
 def random_colour(rng: random.Random, ground: str | None = None, least: float = 1.0) -> str:
-    """Any 3-digit colour; with a ground, one of at least that contrast (black or white after 40 vain draws)."""
+    """Any 3-digit colour; with a ground, one of at least that contrast where one is found."""
     for _ in range(40):
         colour = "#" + "".join(rng.choice("0123456789abcdef") for _ in range(3))
         if ground is None or contrast(colour, ground) >= least:

@@ -62,11 +62,14 @@ def bullets(kit: Kit) -> list[Node]:
     return [kit.heading(kit.rng.choice((2, 3))), items] if kit.coin(0.4) else [items]
 
 
+def _links_rule(kit: Kit) -> None:
+    gap = kit.once("link gap", lambda: kit.rng.choice((None, "4px", "8px")))
+    kit.use(".links", display="grid", gap=gap)
+
+
 def link_list(kit: Kit) -> list[Node]:
     """A heading over a column of links."""
-    kit.use(
-        ".links", display="grid", gap=f"{kit.once('link gap', lambda: kit.rng.choice((0, 4, 8)))}px"
-    )
+    _links_rule(kit)
     items = box("div", *(kit.link(kit.words.title()) for _ in range(kit.count(2, 6))), cls="links")
     return [kit.heading(kit.rng.choice((2, 3, 3))), items] if kit.coin(0.5) else [items]
 
@@ -74,9 +77,12 @@ def link_list(kit: Kit) -> list[Node]:
 def quote(kit: Kit) -> list[Node]:
     """A quotation with a bar at its left."""
     kit.use(
-        "blockquote", padding="4px 16px", border_left=f"4px solid {kit.theme.accent}", color=kit.theme.muted,
+        "blockquote",
+        padding="4px 16px",
+        border_left=f"4px solid {kit.theme.accent}",
+        color=kit.theme.muted,
         font_style="italic" if kit.flag("italic quote", 0.4) else None,
-    )  # fmt: skip
+    )
     out = [leaf("blockquote", kit.words.paragraph(kit.rng.randint(6, 18)))]
     return [*out, leaf("p", kit.words.name())] if kit.coin(0.4) else out
 
@@ -86,9 +92,14 @@ def code(kit: Kit) -> list[Node]:
     theme = kit.theme
     dark = kit.flag("dark code", 0.4) and not theme.dark
     kit.use(
-        "code", padding="8px 12px", border_radius=kit.radius(), background="#222" if dark else theme.bar,
-        color="#eee" if dark else None, font_family="monospace", font_size=f"{theme.small}px",
-    )  # fmt: skip
+        "code",
+        padding="8px 12px",
+        border_radius=kit.radius(),
+        background="#222" if dark else theme.bar,
+        color="#eee" if dark else None,
+        font_family="monospace",
+        font_size=f"{theme.small}px",
+    )
     w = kit.words
     forms = (
         lambda: f"{w.word()} {w.word()} --{w.word()} {w.rng.randint(1, 99)}",
@@ -120,9 +131,13 @@ def hero(kit: Kit) -> list[Node]:
     theme = kit.theme
     filled = kit.flag("filled hero", 0.4)
     kit.use(
-        "header", display="grid", gap="12px", padding=kit.once("hero padding", lambda: kit.rng.choice(("24px", "32px"))),
-        background=theme.bar if filled else None, text_align="center" if kit.flag("centred hero", 0.5) else None,
-    )  # fmt: skip
+        "header",
+        display="grid",
+        gap="12px",
+        padding=kit.once("hero padding", lambda: kit.rng.choice(("24px", "32px"))),
+        background=theme.bar if filled else None,
+        text_align="center" if kit.flag("centred hero", 0.5) else None,
+    )
     centred = kit.flag("centred hero", 0.5)
     out = [kit.heading(1), kit.para(kit.rng.randint(4, 12))]
     if kit.coin(0.8):
@@ -156,9 +171,7 @@ def banner(kit: Kit) -> list[Node]:
 
 def link_columns(kit: Kit) -> list[Node]:
     """Columns of links under small headings."""
-    kit.use(
-        ".links", display="grid", gap=f"{kit.once('link gap', lambda: kit.rng.choice((0, 4, 8)))}px"
-    )
+    _links_rule(kit)
     n = kit.rng.randint(2, 4)
     cells = []
     for _ in range(kit.columns()):
