@@ -179,7 +179,7 @@ class Controller(QObject):
         if not self._current(run):
             return
         self._code_timer.stop()
-        self.session.result.code = live_code(self.session.result.answer)
+        self.session.result.code = live_code(self.session.result.answer).rstrip("\n")
         stats = event.stats
         self.session.done(
             truncated=event.reason == "length",

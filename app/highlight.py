@@ -6,11 +6,12 @@ that streams in neither flickers nor blocks. Long texts are lexed on a pool thre
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, QTimer, Signal, Slot
-from PySide6.QtGui import QColor, QFont, QSyntaxHighlighter, QTextCharFormat, QTextDocument
+from PySide6.QtGui import QColor, QSyntaxHighlighter, QTextCharFormat, QTextDocument
 
 INTERVAL_MS = 120
 INLINE_CHARACTERS = 12_000
@@ -55,7 +56,8 @@ def spans_by_line(text: str, language: str) -> list[list[Span]]:
     lines: list[list[Span]] = [[]]
     column = 0
     cache: dict[Any, str] = {}
-    for kind, value in _lexer(language).get_tokens(text):
+    closed = text + _missing_end(text) if language == "html" else text
+    for kind, value in _lexer(language).get_tokens(closed):
         colour = cache.get(kind)
         if colour is None:
             name = str(kind)
@@ -69,7 +71,17 @@ def spans_by_line(text: str, language: str) -> list[list[Span]]:
             if colour and length:
                 lines[-1].append((column, length, colour))
             column += length
-    return lines
+    return lines[: text.count("\n") + 1]
+
+
+def _missing_end(text: str) -> str:
+    """The end tag of a style or script that is still open: without it Pygments gives up on it."""
+    lower = text.lower()
+    for tag in ("style", "script"):
+        start = lower.rfind(f"<{tag}")
+        if start >= 0 and ">" in lower[start:] and f"</{tag}" not in lower[start:]:
+            return f"\n</{tag}>"
+    return ""
 
 
 class _Lexing(QRunnable):
@@ -81,7 +93,9 @@ class _Lexing(QRunnable):
         self._language, self._revision = language, revision
 
     def run(self) -> None:
-        self._owner.ready.emit(self._revision, spans_by_line(self._text, self._language))
+        spans = spans_by_line(self._text, self._language)
+        with contextlib.suppress(RuntimeError):  # the window may be gone by now
+            self._owner.ready.emit(self._revision, spans)
 
 
 class _Results(QObject):
@@ -119,8 +133,6 @@ class Highlighter(QSyntaxHighlighter):
             made.setForeground(colour)
             if token == "code_comment":
                 made.setFontItalic(True)
-            if token == "code_keyword":
-                made.setFontWeight(QFont.Weight.DemiBold)
             self._formats[token] = made
         self.rehighlight()
 

@@ -64,6 +64,14 @@ ERRORS: Mapping[str, ErrorText] = {
 """Error code -> what is shown. Codes of the engine first, then those of the application."""
 
 
+ACTION_LABELS: Mapping[str, str] = {
+    "generate": "Try again",
+    "open": "Open another picture…",
+    "refresh": "Draw again",
+}
+"""Texts of actions where they answer an error; the others keep their own."""
+
+
 def error_text(code: str) -> ErrorText:
     """The entry of `code`, or that of an internal error for a code unknown here."""
     return ERRORS.get(code, ERRORS["internal"])

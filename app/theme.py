@@ -170,6 +170,8 @@ QComboBox QAbstractItemView { color: $text; background: $surface; border: 1px so
 
 QPlainTextEdit#code { color: $text; background: $surface; border: none;
     selection-background-color: $selection; selection-color: $text; }
+QAbstractScrollArea::corner { background: transparent; border: none; }
+QScrollArea#startArea { background: transparent; }
 QScrollArea, QGraphicsView { background: $canvas; border: none; }
 QWidget#canvas { background: $canvas; }
 
@@ -253,6 +255,9 @@ def code_font() -> QFont:
             font.setFamily(family)
             break
     font.setStyleHint(QFont.StyleHint.Monospace)
+    # Ligatures would show characters that are not in the code.
+    for feature in ("calt", "liga"):
+        font.setFeature(QFont.Tag(feature), 0)
     font.setPointSizeF(max(9.0, QApplication.font().pointSizeF()))
     return font
 

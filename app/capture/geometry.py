@@ -106,6 +106,17 @@ def to_native(rect: Rect, widget: Size, picture: Size) -> NativeRect:
     return NativeRect(left, top, max(0, right - left), max(0, bottom - top))
 
 
+def snapped(rect: Rect, widget: Size, picture: Size) -> Rect:
+    """`rect` with its edges moved onto picture pixels, in widget pixels as before.
+
+    Steps by whole picture pixels start from here: on edges half-way between two pixels the
+    rounding would turn one step into none or two.
+    """
+    sx, sy = scale_between(widget, picture)
+    native = to_native(rect, widget, picture)
+    return Rect(native.x / sx, native.y / sy, native.width / sx, native.height / sy)
+
+
 def label_position(rect: Rect, label: Size, bounds: Size, gap: float = 6.0) -> tuple[float, float]:
     """Where to put the size label: above the selection, else inside its top, always on screen."""
     y = rect.y - label.height - gap

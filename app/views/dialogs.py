@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from app.actions import ACTIONS, OVERLAY_KEYS
 from app.controller import failure_of
+from app.files import write_whole
 from app.intake import FILE_FILTER
 from app.session import Failure
 
@@ -71,7 +70,7 @@ def save_to(window: MainWindow, path: Path) -> None:
     picture = path.suffix.lower() == ".png"
 
     def work() -> None:
-        data = _draw(code, target, width) if picture else code.encode()
+        data = _draw(code, target, width) if picture else f"{code.rstrip()}\n".encode()
         write_whole(path, data)
 
     def saved(_: object) -> None:
@@ -85,21 +84,6 @@ def save_to(window: MainWindow, path: Path) -> None:
         window.show_failure(failure)
 
     window.controller.tasks.run(work, saved, failed)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write beside and rename, so that no half file is ever seen. Raises OSError."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _draw(code: str, target: str, width: int) -> bytes:

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -85,8 +86,11 @@ def flat_button(action: QAction, name: str | None = None) -> QToolButton:
 class ActionButton(QPushButton):
     """A push button that does what an action does and is enabled when the action is."""
 
-    def __init__(self, action: QAction, text: str | None = None, kind: str = "") -> None:
+    def __init__(
+        self, action: QAction, text: str | None = None, kind: str = "", own_icon: bool = False
+    ) -> None:
         super().__init__(text or action.text())
+        self._own_icon = own_icon
         if kind:
             self.setObjectName(kind)
         self._action = action
@@ -99,7 +103,8 @@ class ActionButton(QPushButton):
 
     def _follow(self) -> None:
         self.setEnabled(self._action.isEnabled())
-        self.setIcon(self._action.icon())
+        if not self._own_icon:
+            self.setIcon(self._action.icon())
         self.setToolTip(self._action.toolTip())
         self.setAccessibleName(self._action.text().rstrip("…"))
 
@@ -136,6 +141,7 @@ class Chip(QLabel):
         super().__init__()
         self.setObjectName("chip")
         self.setAccessibleName(name)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.hide()
 
     def show_text(self, text: str, tip: str = "") -> None:

@@ -82,7 +82,6 @@ class MainWindow(QMainWindow):
             self.addAction(action)
             if spec.icon:
                 self.dresser.icon(action, spec.icon)
-        self.dresser.icon(self.actions_by_name["generate"], "generate", "on_accent")
         self._build()
         self._connect()
         self._restore()
@@ -121,7 +120,7 @@ class MainWindow(QMainWindow):
         self.outer.setStretchFactor(0, 2)
         self.outer.setStretchFactor(1, 5)
         self.inner.setSizes([500, 500])
-        self.outer.setSizes([330, 850])
+        self.outer.setSizes([380, 800])
         self.pages = QStackedWidget()
         self.pages.addWidget(self.start)
         self.pages.addWidget(self.outer)
@@ -214,6 +213,7 @@ class MainWindow(QMainWindow):
         super().showEvent(event)
         if self._first_paint:
             self._first_paint = False
+            self.setFocus()  # no control is preselected; Tab goes to the first
             # The timer fires once the event loop has painted the window.
             QTimer.singleShot(0, lambda: QTimer.singleShot(0, self.painted.emit))
 
@@ -223,8 +223,9 @@ class MainWindow(QMainWindow):
         wanted = Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal
         if self.outer.orientation() != wanted:
             self.outer.setOrientation(wanted)
-            self.outer.setSizes([180, 500] if narrow else [330, 850])
+            self.outer.setSizes([240, 400] if narrow else [380, 800])
         self.bar.set_compact(self.width() < 760)
+        self.status.set_compact(self.width() < 640)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         state = self.parts.state
@@ -284,7 +285,7 @@ class MainWindow(QMainWindow):
         self.code.show_code("", "html")
         self.preview.clear()
         self.pages.setCurrentWidget(self.outer)
-        if self.focusWidget() is None or self.start.isAncestorOf(self.focusWidget()):
+        if not self.outer.isAncestorOf(self.focusWidget() or self):
             self.code.focus_pane()
 
     def _code_changed(self, code: str, final: bool) -> None:
@@ -310,7 +311,12 @@ class MainWindow(QMainWindow):
         entry = messages.error_text(failure.code)
         text = " ".join(part for part in (failure.message, failure.advice) if part)
         actions = [self.actions_by_name[name] for name in entry.actions]
-        self.banner.present("bad", entry.title, text, [a for a in actions if a.isEnabled()])
+        offered = [
+            (messages.ACTION_LABELS.get(a.objectName(), a.text()), a.trigger)
+            for a in actions
+            if a.isEnabled()
+        ]
+        self.banner.present("bad", entry.title, text, offered)
 
     def _preview_failed(self, message: str, line: int) -> None:
         self.code.edit.mark_error(line)
@@ -363,6 +369,10 @@ class MainWindow(QMainWindow):
         if path is not None:
             self._keep(model=str(path))
             self.model_chosen.emit(path)
+
+    def forget_model(self) -> None:
+        """Go back to the bundled model at the next start."""
+        self._keep(model="")
 
     def _edited(self) -> None:
         session = self.controller.session

@@ -195,10 +195,14 @@ class Overlay(QWidget):
                 self._bounds(),
             )
             self.started.emit(self)
-        elif modifiers & Qt.KeyboardModifier.ShiftModifier:
-            self._selection = geometry.resized(self._selection, dx, dy, self._bounds())
         else:
-            self._selection = geometry.moved(self._selection, dx, dy, self._bounds())
+            change = (
+                geometry.resized
+                if modifiers & Qt.KeyboardModifier.ShiftModifier
+                else geometry.moved
+            )
+            start = geometry.snapped(self._selection, self._bounds(), self._picture_size())
+            self._selection = change(start, dx, dy, self._bounds())
         self._message = ""
 
     # Painting ---------------------------------------------------------------

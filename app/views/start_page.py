@@ -59,7 +59,7 @@ class _Card(QPushButton):
         for widget in (picture, heading, line, keys):
             widget.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
             if isinstance(widget, QLabel) and widget is not picture:
-                widget.setAlignment(Qt.AlignmentFlag.AlignCenter)
+                widget.setAlignment(_CENTRE | Qt.AlignmentFlag.AlignTop)
         self._layout.addWidget(picture, 0, _CENTRE)
         self._layout.addWidget(heading)
         self._layout.addWidget(line, 1)
@@ -84,6 +84,7 @@ class StartPage(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setObjectName("startArea")
         self.setAccessibleName("Start")
         page = QWidget()
         page.setObjectName("start")
@@ -128,7 +129,10 @@ class StartPage(QScrollArea):
         drop.setAlignment(Qt.AlignmentFlag.AlignCenter)
         column.addWidget(drop)
         column.addSpacing(4)
-        self.sample = ActionButton(actions["sample"], "No picture at hand? Try the sample", "link")
+        self.sample = ActionButton(
+            actions["sample"], "No picture at hand? Try the sample", "link", own_icon=True
+        )
+        dresser.icon(self.sample, "sample", "accent")
         self.sample.setCursor(Qt.CursorShape.PointingHandCursor)
         column.addWidget(self.sample, 0, _CENTRE)
         column.addStretch(3)

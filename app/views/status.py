@@ -37,6 +37,10 @@ class StatusBar(QStatusBar):
         for widget in (self.speed, self.device, self.offline):
             self.addPermanentWidget(widget)
 
+    def set_compact(self, compact: bool) -> None:
+        """Leave out what is always the same, for a small window."""
+        self.offline.setVisible(not compact)
+
     def refresh(self, session: Session) -> None:
         """Show the present facts."""
         entry = STATES[session.state]

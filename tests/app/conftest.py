@@ -1,0 +1,85 @@
+"""Set-up of the application's tests: environment before Qt, one QApplication with our scheme."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("QT_API", "pyside6")
+if hasattr(os, "geteuid") and os.geteuid() == 0:
+    os.environ.setdefault("VISCODEX_RENDER_NO_SANDBOX", "1")
+os.environ["QTWEBENGINE_CHROMIUM_FLAGS"] = "--disable-gpu"
+
+from PySide6.QtCore import QSettings
+from PySide6.QtWidgets import QApplication
+
+from app import bootstrap
+from app.bridge import EngineBridge
+from app.capture.handlers.qt_screen import QtScreenHandler
+from app.controller import Controller
+from app.preview.chart import default_runner
+from app.store.settings import Settings
+from app.theme import Theme
+from app.views.main_window import MainWindow, Parts
+
+
+@pytest.fixture(scope="session")
+def qapp() -> QApplication:
+    """The application as the program makes it: scheme, flags and style included."""
+    present = QApplication.instance()
+    if isinstance(present, QApplication):
+        return present
+    return bootstrap.make_application(["viscodex-tests"])
+
+
+@pytest.fixture
+def theme(qapp: QApplication) -> Theme:
+    return Theme(qapp, "light")
+
+
+@pytest.fixture
+def sample(samples: Path) -> Path:
+    """A picture of a page."""
+    return samples / "login.png"
+
+
+@pytest.fixture
+def make_window(
+    qapp: QApplication, theme: Theme, tmp_path: Path, qtbot: Any
+) -> Iterator[Callable[..., MainWindow]]:
+    """Makes main windows with a given engine client and closes them after the test."""
+    made: list[MainWindow] = []
+
+    def make(
+        make_client: Callable[[], Any],
+        make_request: Callable[..., Any],
+        *,
+        web: bool = False,
+        **changes: Any,
+    ) -> MainWindow:
+        settings = Settings(**{"auto_start": False, **changes})
+        controller = Controller(EngineBridge(make_client), make_request)
+        parts = Parts(
+            make_runner=default_runner,
+            handlers=(QtScreenHandler(),),
+            web_allowed=web,
+            state=QSettings(str(tmp_path / "state.ini"), QSettings.Format.IniFormat),
+            save_settings=lambda settings: None,
+        )
+        window = MainWindow(controller, theme, settings, parts)
+        window.show()
+        if web:
+            window.preview.create_web()
+        made.append(window)
+        return window
+
+    yield make
+    for window in made:
+        window.close()
+        window.deleteLater()
+    qtbot.wait(50)

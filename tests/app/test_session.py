@@ -1,0 +1,172 @@
+"""The state machine of a conversion, as a table and by its steps."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from app.messages import ERRORS, STATES, error_text
+from app.session import (
+    BUSY,
+    TRANSITIONS,
+    Failure,
+    Input,
+    NotAllowed,
+    Picture,
+    Session,
+    State,
+)
+from engine.errors import ErrorCode
+
+PICTURE = Picture(b"png", 4, 3, "a")
+OTHER = Picture(b"png2", 5, 3, "b")
+
+
+class Clock:
+    """A clock that the test turns."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def session(clock: Clock) -> Session:
+    session = Session(clock=clock)
+    session.set_picture(PICTURE)
+    return session
+
+
+def test_every_state_can_be_reached_and_left() -> None:
+    targets = set(TRANSITIONS.values()) | {State.EMPTY}
+    sources = {state for state, _ in TRANSITIONS}
+    assert targets == set(State)
+    assert sources == set(State)
+
+
+def test_every_busy_state_can_be_cancelled_and_can_fail() -> None:
+    for state in BUSY:
+        assert (state, Input.CANCEL) in TRANSITIONS
+        assert TRANSITIONS[state, Input.CANCELLED] is State.CANCELLED
+        assert TRANSITIONS[state, Input.FAILED] is State.FAILED
+
+
+def test_what_is_not_in_the_table_is_refused() -> None:
+    session = Session()
+    assert not session.can_generate
+    with pytest.raises(NotAllowed, match="begin while empty"):
+        session.begin()
+    with pytest.raises(NotAllowed):
+        session.token("x")
+    assert session.state is State.EMPTY
+    assert session.run == 0
+
+
+def test_every_state_and_error_has_a_text() -> None:
+    assert set(STATES) == set(State)
+    assert {code.value for code in ErrorCode} <= set(ERRORS)
+    assert error_text("never heard of") is ERRORS["internal"]
+
+
+def test_a_whole_conversion(session: Session, clock: Clock) -> None:
+    seen: list[State] = []
+    session.subscribe(lambda before, now: seen.append(now))
+    session.begin()
+    session.loading(0.5)
+    session.engine_ready("nano", "CPU")
+    session.encoding(0.2)
+    assert session.progress == 0.2
+    session.target_chosen("html", 0.9)
+    clock.now += 1
+    for text in ("<p>", "a", "</p>"):
+        session.token(text)
+        clock.now += 0.5
+    session.done()
+    distinct = [state for state, _ in itertools.groupby(seen)]
+    assert distinct == [State.LOADING, State.ENCODING, State.GENERATING, State.DONE]
+    assert session.result.answer == "<p>a</p>"
+    assert session.result.tokens == 3
+    assert session.result.tokens_per_second == pytest.approx(2.0)
+    assert session.result.seconds == pytest.approx(2.5)
+    assert session.elapsed == pytest.approx(2.5)
+    assert (session.model, session.device) == ("nano", "CPU")
+
+
+def test_cancel_keeps_what_there_is_and_ignores_late_tokens(session: Session) -> None:
+    session.begin()
+    session.token("half")
+    session.cancel()
+    assert session.state is State.CANCELLING
+    assert not session.can_cancel
+    session.token(" late")
+    session.encoding(1.0)
+    session.cancelled()
+    assert session.state is State.CANCELLED
+    assert session.result.answer == "half"
+    assert session.can_generate
+
+
+def test_answer_that_was_complete_before_the_cancel_arrived(session: Session) -> None:
+    session.begin()
+    session.token("all")
+    session.cancel()
+    session.done()
+    assert session.state is State.DONE
+
+
+def test_failure_and_the_way_out(session: Session) -> None:
+    session.begin()
+    session.failed(Failure("worker_died", "It stopped.", "Try again."))
+    assert session.state is State.FAILED
+    assert session.failure is not None
+    first = session.run
+    assert session.begin() == first + 1
+    assert session.failure is None
+    assert session.result.answer == ""
+
+
+def test_truncated_is_not_done(session: Session) -> None:
+    session.begin()
+    session.token("x")
+    session.done(truncated=True, tokens=4096, per_second=30.0)
+    assert session.state is State.TRUNCATED
+    assert session.result.tokens == 4096
+    assert session.result.tokens_per_second == 30.0
+
+
+def test_picture_during_a_conversion_waits(session: Session) -> None:
+    session.begin()
+    assert not session.set_picture(OTHER)
+    assert session.picture is PICTURE
+    assert not session.take_waiting()
+    session.cancel()
+    session.cancelled()
+    assert session.take_waiting()
+    assert session.picture is OTHER
+    assert session.state is State.READY
+    assert not session.take_waiting()
+
+
+def test_new_picture_drops_the_old_result(session: Session) -> None:
+    session.begin()
+    session.token("old")
+    session.done()
+    session.edit("edited")
+    assert session.result.edited
+    session.set_picture(OTHER)
+    assert session.result.code == ""
+    assert session.state is State.READY
+
+
+def test_chosen_target_is_known_from_the_start(session: Session) -> None:
+    session.target = "matplotlib"
+    session.begin()
+    assert session.result.target == "matplotlib"
