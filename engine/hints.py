@@ -11,9 +11,10 @@ between the same `>` and `</` as in HTML, so that it falls into the same tokens 
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,12 +110,80 @@ def format_hints(
     return "".join(rows[:limit])
 
 
+def ink_mask(picture: Image.Image, box: Box, ink: Colour, ground: Colour) -> NDArray[np.bool_]:
+    """Which pixels of the box (rounded outwards) lie nearer to ink than to ground, roughly."""
+    x0, y0, x1, y1 = math.floor(box[0]), math.floor(box[1]), math.ceil(box[2]), math.ceil(box[3])
+    pixels = np.asarray(picture.crop((x0, y0, x1, y1)), np.int32)
+    apart = sum(abs(a - b) for a, b in zip(ink, ground, strict=True))
+    return np.asarray(np.abs(pixels - np.asarray(ground)).sum(2) > max(24.0, 0.35 * apart))
+
+
+def tighten(line: TextLine, picture: Image.Image) -> TextLine | None:
+    """The line with its box drawn closely around its ink; None where the box holds no ink."""
+    box = (
+        max(0.0, line.box[0]),
+        max(0.0, line.box[1]),
+        min(float(picture.width), line.box[2]),
+        min(float(picture.height), line.box[3]),
+    )
+    if box[2] - box[0] < 1 or box[3] - box[1] < 1:
+        return None
+    mask = ink_mask(picture, box, line.ink, line.ground)
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows) or line.ink == line.ground:
+        return None
+    x, y = math.floor(box[0]), math.floor(box[1])
+    tight = (x + columns[0], y + rows[0], x + columns[-1] + 1, y + rows[-1] + 1)
+    return replace(line, box=(float(tight[0]), float(tight[1]), float(tight[2]), float(tight[3])))
+
+
+def column_gap(height: float, character: float) -> float:
+    """How wide a gap in a line must be to part two texts, in pixels.
+
+    Wider than a space of the same print: `height` is that of its ink, `character` the mean width
+    of its characters (in fixed-width print a space is as wide as a letter).
+    """
+    return max(0.7 * height, 1.4 * character)
+
+
+def split_columns(
+    line: TextLine, words: Sequence[tuple[str, Box]], picture: Image.Image
+) -> list[TextLine]:
+    """Part a line where readers take neighbouring columns (menu entries, table cells) for one."""
+    if len(words) < 2:
+        return [line]
+    mask = ink_mask(picture, line.box, line.ink, line.ground)
+    columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+    if not len(columns):
+        return [line]
+    width, height = columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1
+    least = column_gap(float(height), width / max(1, len(line.text)))
+    left = math.floor(line.box[0])
+    steps = np.flatnonzero(np.diff(columns) - 1 >= least)
+    cuts = [left + (columns[i] + columns[i + 1] + 1) / 2 for i in steps]
+    groups: list[list[str]] = [[] for _ in range(len(cuts) + 1)]
+    for text, box in words:
+        middle = (box[0] + box[2]) / 2
+        groups[sum(middle > cut for cut in cuts)].append(text)
+    if any(not group for group in groups):
+        return [line]
+    edges = [line.box[0], *cuts, line.box[2]]
+    return [
+        replace(line, text=" ".join(group), box=(edges[i], line.box[1], edges[i + 1], line.box[3]))
+        for i, group in enumerate(groups)
+    ]
+
+
 def read(picture: Image.Image) -> list[TextLine]:
     """Read the text of an RGB picture, in reading order. An empty list where there is none."""
     from engine.reader import read_boxes
 
     lines = []
-    for text, box, confidence in read_boxes(picture):
-        ink, ground = measure_colours(picture, box)
-        lines.append(TextLine(text, box, confidence, ink, ground))
+    for found in read_boxes(picture):
+        ink, ground = measure_colours(picture, found.box)
+        whole = TextLine(found.text, found.box, found.confidence, ink, ground)
+        for part in split_columns(whole, found.words, picture):
+            ink, ground = measure_colours(picture, part.box)
+            part = replace(part, ink=ink, ground=ground)
+            lines.append(tighten(part, picture) or part)
     return reading_order(lines)

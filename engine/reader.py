@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +15,16 @@ PADDING = 32  # text that touches the edge of a picture is missed without a marg
 LONGEST_SIDE = 2000
 MIN_CONFIDENCE = 0.5
 TALL = 1.5  # a box this much higher than wide may hold text that runs upwards
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A line as read: text, box (x0, y0, x1, y1 in px), confidence 0..1, its words with boxes."""
+
+    text: str
+    box: Box
+    confidence: float
+    words: tuple[tuple[str, Box], ...] = ()
 
 
 @lru_cache(maxsize=1)
@@ -30,16 +41,26 @@ def _engine() -> Any:
     )
 
 
-def _recognise(picture: Image.Image) -> list[tuple[str, Any, float]]:
+def _box(corners: Any, offset: float, scale: float, size: tuple[int, int]) -> Box:
+    """Upright box around corner points, moved by -offset, within `size`, divided by `scale`."""
+    points = np.asarray(corners, float) - offset
+    limits = np.asarray(size, float)
+    (x0, y0), (x1, y1) = np.clip(points.min(0), 0, limits), np.clip(points.max(0), 0, limits)
+    return (float(x0) / scale, float(y0) / scale, float(x1) / scale, float(y1) / scale)
+
+
+def _recognise(picture: Image.Image, words: bool = False) -> list[tuple[str, Any, float, Any]]:
+    """Text, corner points, score and word results of every line in `picture`."""
     array = np.ascontiguousarray(np.asarray(picture)[:, :, ::-1])
-    result = _engine()(array)
+    result = _engine()(array, return_word_box=words)
     if result is None or result.boxes is None:
         return []
-    return list(zip(result.txts, result.boxes, result.scores, strict=True))
+    parts = result.word_results if words else [()] * len(result.txts)
+    return list(zip(result.txts, result.boxes, result.scores, parts, strict=True))
 
 
-def read_boxes(picture: Image.Image) -> list[tuple[str, Box, float]]:
-    """Text, box (x0, y0, x1, y1 in pixels of `picture`) and confidence of every line."""
+def read_boxes(picture: Image.Image) -> list[Reading]:
+    """Read every line of text in an RGB picture; boxes in pixels of `picture`."""
     shrink = min(1.0, LONGEST_SIDE / max(picture.size))
     small = picture
     if shrink < 1:
@@ -47,22 +68,19 @@ def read_boxes(picture: Image.Image) -> list[tuple[str, Box, float]]:
             (max(1, round(picture.width * shrink)), max(1, round(picture.height * shrink))),
             Image.Resampling.LANCZOS,
         )
-    edge = small.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
-    corner = small.getpixel((0, 0))
-    padded = ImageOps.expand(small, PADDING, fill=corner if corner is not None else edge)
-    lines = []
-    for text, corners, score in _recognise(padded):
-        points = np.asarray(corners, float) - PADDING
-        x0, y0 = points.min(0)
-        x1, y1 = points.max(0)
-        if y1 - y0 > TALL * (x1 - x0) and len(text) > 1 or y1 - y0 > 3 * (x1 - x0):
-            text, score = _upright(small, (x0, y0, x1, y1), text, float(score))
-        if float(score) < MIN_CONFIDENCE or not text.strip():
-            continue
-        box = tuple(float(np.clip(v, 0, m)) / shrink for v, m in zip(
-            (x0, y0, x1, y1), (small.width, small.height) * 2, strict=True))
-        lines.append((text.strip(), (box[0], box[1], box[2], box[3]), float(score)))
-    return lines
+    padded = ImageOps.expand(small, PADDING, fill=small.getpixel((0, 0)))
+    readings = []
+    for text, corners, score, words in _recognise(padded, words=True):
+        box = _box(corners, PADDING, 1.0, small.size)
+        wide, high = box[2] - box[0], box[3] - box[1]
+        parts = tuple((str(w[0]), _box(w[2], PADDING, shrink, small.size)) for w in words)
+        if high > 3 * wide or (high > TALL * wide and len(text) > 1):
+            text, score = _upright(small, box, text, float(score))
+            parts = ()
+        if float(score) >= MIN_CONFIDENCE and text.strip():
+            place = _box(corners, PADDING, shrink, small.size)
+            readings.append(Reading(text.strip(), place, float(score), parts))
+    return readings
 
 
 def _upright(
