@@ -185,6 +185,7 @@ class Kit:
         self.use(
             ".card",
             display="grid",
+            align_content="start",
             gap=f"{self.once('card gap', lambda: self.rng.choice((4, 8, 12)))}px",
             padding=f"{theme.pad}px",
             border=self.border() if framed else None,

@@ -278,6 +278,7 @@ def _page(kit: Kit, plan: random.Random, target: float) -> Parts:
             ".layout",
             display="grid",
             grid_template_columns=f"{width}px 1fr",
+            align_items="start",
             gap=f"{theme.gap}px",
             padding=f"{pad}px",
         )

@@ -18,10 +18,8 @@ LETTER = {"sans-serif": 0.55, "serif": 0.54, "monospace": 0.62}
 """Mean width of a letter in em, somewhat on the wide side."""
 
 INHERITED = ("font-size", "line-height", "font-family", "font-weight")
+CONTROLS = frozenset({"input", "select", "textarea"})
 BOLD_TAGS = frozenset({"h1", "h2", "h3", "b", "th", "dt"})
-INLINE_TAGS = frozenset(
-    {"a", "b", "span", "button", "code", "input", "select", "textarea", "label"}
-)
 
 
 def matches(selector: str, path: Sequence[Node]) -> bool:
@@ -91,11 +89,15 @@ def settle(sheet: Sheet, body: Node) -> Sheet:
         ]
         if not in_grid:
             props.pop("justify-self", None)
+        if not any(_in_tracks(rules, p) for p in paths if len(p) > 1) or "gap" not in props:
+            props.pop("align-content", None)
         if all(" checked" not in child.attrs for p in paths for child in p[-1].children):
             props.pop("accent-color", None)
-    if not _inherited(rules, body, ("color",)):
-        rules["body"].pop("color", None)
-    if not _inherited(rules, body, ("font-size", "font")):
+    shown = _shown_colours(rules, body)
+    for selector, props in rules.items():
+        if selector not in shown:
+            props.pop("color", None)
+    if not _size_inherited(rules, body):
         rules["body"]["font"] = re.sub(r"^\d+px", "16px", rules["body"]["font"])
     return Sheet({s: props for s, props in rules.items() if props})
 
@@ -113,21 +115,39 @@ def _shows(
     )
 
 
-def _inherited(rules: Mapping[str, Mapping[str, str]], body: Node, names: Sequence[str]) -> bool:
-    """Whether some text takes one of these properties from the body."""
-    own = {
-        s: p
-        for s, p in rules.items()
-        if s != "body" and any(p.get(n, "inherit") != "inherit" for n in names)
-    }
+def _in_tracks(rules: Mapping[str, Mapping[str, str]], path: Sequence[Node]) -> bool:
+    """Whether an element's height may come from its neighbours in the columns of a grid."""
+    return any("grid-template-columns" in p and matches(s, path[:-1]) for s, p in rules.items())
+
+
+def _shown_colours(rules: Mapping[str, Mapping[str, str]], body: Node) -> set[str]:
+    """Selectors whose text colour some text really has."""
+    shown: set[str] = set()
+
+    def visit(path: tuple[Node, ...], above: str) -> None:
+        node = path[-1]
+        own = [s for s, p in rules.items() if "color" in p and matches(s, path)]
+        colour = max(own, key=specificity) if own else above
+        if node.text or node.tag in CONTROLS:
+            shown.add(colour)
+        if node.text and "<a " in node.text:
+            visit((*path, Node("a", text="x")), colour)
+        for child in node.children:
+            visit((*path, child), colour)
+
+    visit((body,), "")
+    return shown
+
+
+def _size_inherited(rules: Mapping[str, Mapping[str, str]], body: Node) -> bool:
+    """Whether some text or control takes its font size from the body."""
+    own = [s for s, p in rules.items() if s != "body" and "font-size" in p]
 
     def visit(path: tuple[Node, ...]) -> bool:
-        node = path[-1]
         if any(matches(s, path) for s in own):
             return False
-        if node.tag in ("input", "textarea"):
-            return "font-size" in names
-        return bool(node.text) or any(visit((*path, child)) for child in node.children)
+        seen = bool(path[-1].text) or path[-1].tag in CONTROLS
+        return seen or any(visit((*path, child)) for child in path[-1].children)
 
     return visit((body,))
 

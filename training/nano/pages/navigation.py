@@ -24,13 +24,15 @@ def nav(kit: Kit) -> list[Node]:
         padding=kit.once("nav padding", lambda: kit.rng.choice(("8px 16px", "12px 16px", "16px"))),
         border_bottom=kit.border() if framed else None,
         background=ground if ground != theme.bg else None,
-        color=ink,
+        color=ink if ink != theme.text else None,
     )
     kit.use("nav a", color=ink, text_decoration="none")
     parts: list[Node] = []
     if kit.coin(0.8):
         kit.use(
-            "nav b", flex="1" if kit.flag("nav right", 0.6) else None, font_size=f"{theme.h3}px"
+            "nav b",
+            flex="1" if kit.flag("nav right", 0.6) else None,
+            font_size=f"{theme.h3}px" if theme.h3 != theme.size else None,
         )
         parts.append(leaf("b", kit.words.brand()))
     parts += [leaf("a", text, attrs=HREF) for text in kit.words.labels("nav", kit.count(2, 5))]

@@ -20,6 +20,7 @@ PROPERTY_ORDER = (
     "justify-content",
     "justify-self",
     "align-items",
+    "align-content",
     "gap",
     "width",
     "height",
