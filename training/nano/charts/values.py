@@ -20,7 +20,7 @@ class Scale:
         return round(round(share * self.top / self.step) * self.step, 4)
 
 
-SCALES: tuple[tuple[Scale, int], ...] = (
+SCALES: tuple[tuple[Scale, float], ...] = (
     (Scale(1, 0.05), 2),
     (Scale(1, 0.01), 1),
     (Scale(5, 0.1), 2),
@@ -147,15 +147,14 @@ def abscissa(rng: random.Random, n: int) -> list[float]:
         return [start + i for i in range(n)]
     if kind < 0.6:
         step = rng.choice((2, 5, 10, 10, 20, 50, 100, 0.5, 0.1, 0.2, 0.25))
-        start = rng.choice((0, 0, 1)) * step
-        return [round(start + i * step, 4) for i in range(n)]
+        origin = rng.choice((0, 0, 1)) * step
+        return [round(origin + i * step, 4) for i in range(n)]
     if kind < 0.82:
         first = rng.randint(1990, 2026 - n)
         return [first + i for i in range(n)]
     if kind < 0.9:
         return [2**i for i in range(n)]
-    x, out = rng.randint(0, 3), []
-    for _ in range(n):
-        out.append(x)
-        x += rng.randint(1, 4)
-    return [float(v) for v in out]
+    out: list[float] = [rng.randint(0, 3)]
+    while len(out) < n:
+        out.append(out[-1] + rng.randint(1, 4))
+    return out

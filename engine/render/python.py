@@ -1,0 +1,229 @@
+"""Matplotlib scripts to PNG, each in a process of its own.
+
+`PlotRunner` keeps one warm process with matplotlib imported and forks it for each script
+(`plot_worker`); where a system cannot fork it starts a plain process per script. Either way a
+script runs within limits of time, memory and files (`plot_limits`), in a temporary folder that is
+deleted afterwards. That stops accidents, not malice: a script can still read the user's files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import stat
+import struct
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ErrorCode, VisCodexError
+from engine.render.plot_job import MAX_OUTPUT, MAX_PIXELS, PICTURE_FILE, RESULT_FILE
+from engine.render.plot_limits import CPU_SECONDS, FILE_BYTES
+from engine.render.plot_process import (
+    CannotStart,
+    Ended,
+    ProcessGone,
+    WarmProcess,
+    new_job_folder,
+    new_root,
+    run_alone,
+)
+
+MAX_CODE = 1_000_000
+_MAX_RESULT_BYTES = 8_000_000
+_PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+
+
+@dataclass(frozen=True)
+class PlotResult:
+    """What became of a script: a picture, or one line that says why there is none.
+
+    `error` ends with the line number of the script where there is one; `stdout` is what the script
+    printed (capped). `description` is that of `plot_describe.describe`, where asked for.
+    """
+
+    png: bytes | None
+    width: int
+    height: int
+    error: str | None
+    stdout: str
+    description: Mapping[str, Any] | None
+
+
+class PlotRunner:
+    """Runs matplotlib scripts; starts its process at the first one and again after a crash.
+
+    Safe to use from several threads: their scripts run at the same time.
+    """
+
+    def __init__(self, *, nice: int = 0, fork: bool | None = None) -> None:
+        """`fork` False starts a process per script; None decides by the system."""
+        self._nice = nice
+        self._fork = hasattr(os, "fork") if fork is None else fork
+        self._lock = threading.Lock()
+        self._warm: WarmProcess | None = None
+
+    def __enter__(self) -> PlotRunner:
+        return self
+
+    def __exit__(self, *ignored: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the process ahead of the first script. Raises VisCodexError (render_failed)."""
+        if self._fork:
+            self._running()
+
+    def close(self) -> None:
+        """End the process and every script in it. A later script starts a new one."""
+        with self._lock:
+            warm, self._warm = self._warm, None
+        if warm is not None:
+            warm.close()
+
+    def run(
+        self,
+        code: str,
+        *,
+        timeout: float = 20.0,
+        describe: bool = False,
+        dpi: float | None = None,
+        params: Mapping[str, object] | None = None,
+    ) -> PlotResult:
+        """Run `code`; the picture is what it saved first itself, otherwise its first figure.
+
+        `dpi` replaces the figure's own. `describe` and `params` (rcParams set before the script)
+        are for scripts of our own. Whatever is wrong with a script is told in `error`; raises
+        VisCodexError (render_failed) only where no script can run at all.
+        """
+        if len(code) > MAX_CODE:
+            return _failed(f"The script is longer than {MAX_CODE:,} characters")
+        request: dict[str, Any] = {
+            "code": code,
+            "timeout": timeout,
+            "describe": describe,
+            "dpi": dpi,
+            "params": dict(params) if params else None,
+        }
+        return self._run_forked(request) if self._fork else _run_alone(request)
+
+    def _run_forked(self, request: dict[str, Any]) -> PlotResult:
+        while True:
+            warm = self._running()
+            folder = None
+            try:
+                folder = new_job_folder(warm.root)
+                return _result(folder, warm.run(folder, request), request["timeout"])
+            except (ProcessGone, FileNotFoundError) as error:
+                # One that was gone before it took the script is replaced; the loop ends because
+                # a process that cannot be started raises.
+                if isinstance(error, ProcessGone) and error.started:
+                    return _failed("The process that draws charts ended while the script ran")
+                warm.close()
+            finally:
+                if folder is not None:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def _running(self) -> WarmProcess:
+        with self._lock:
+            if self._warm is None or not self._warm.alive():
+                if self._warm is not None:
+                    self._warm.close()
+                try:
+                    self._warm = WarmProcess(self._nice)
+                except (CannotStart, OSError) as error:
+                    raise _cannot_start(error) from error
+            return self._warm
+
+
+def _run_alone(request: dict[str, Any]) -> PlotResult:
+    root = new_root()
+    try:
+        folder = new_job_folder(root)
+        return _result(folder, run_alone(folder, root, request), request["timeout"])
+    except (CannotStart, OSError) as error:
+        raise _cannot_start(error) from error
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _cannot_start(error: Exception) -> VisCodexError:
+    return VisCodexError(
+        ErrorCode.render_failed,
+        f"Charts cannot be drawn: {error}.",
+        "Run `viscodex doctor`; is matplotlib installed?",
+    )
+
+
+def _failed(error: str, stdout: str = "") -> PlotResult:
+    return PlotResult(None, 0, 0, error, stdout, None)
+
+
+def _result(folder: Path, ended: Ended, timeout: float) -> PlotResult:
+    """Read what a script left, believing nothing: it may have written these files itself."""
+    if ended.end == "timeout":
+        return _failed(f"The script was stopped after {timeout:g} s")
+    fields = _fields(_read(folder / RESULT_FILE, _MAX_RESULT_BYTES))
+    if fields is None:
+        return _failed(_how_it_ended(ended))
+    stdout = _text(fields.get("stdout"))[:MAX_OUTPUT]
+    if fields.get("error") is not None:
+        return _failed(_text(fields["error"])[:1000], stdout)
+    png = _read(folder / PICTURE_FILE, FILE_BYTES)
+    size = _png_size(png)
+    if png is None or size is None:
+        return _failed("The script left no picture that can be shown", stdout)
+    description = fields.get("description")
+    return PlotResult(
+        png, *size, None, stdout, description if isinstance(description, dict) else None
+    )
+
+
+def _how_it_ended(ended: Ended) -> str:
+    if ended.end == "exit":
+        return f"The script ended by itself (exit status {ended.value}) before its chart was drawn"
+    if ended.value in (getattr(signal, "SIGXCPU", None), getattr(signal, "SIGKILL", None)):
+        return f"The script was stopped: it used more than {CPU_SECONDS} s of processor time"
+    try:
+        name = signal.Signals(ended.value).name
+    except ValueError:
+        name = str(ended.value)
+    return f"The script crashed ({name})"
+
+
+def _read(path: Path, limit: int) -> bytes | None:
+    """A regular file of at most `limit` bytes; None for anything else (no links, no pipes)."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with contextlib.suppress(OSError):
+        handle = os.open(path, flags | getattr(os, "O_BINARY", 0))
+        with os.fdopen(handle, "rb") as file:
+            status = os.fstat(handle)
+            if stat.S_ISREG(status.st_mode) and status.st_size <= limit:
+                data = file.read(limit + 1)
+                return data if len(data) <= limit else None
+    return None
+
+
+def _fields(data: bytes | None) -> dict[str, Any] | None:
+    try:
+        fields = json.loads(data or b"null")
+    except (ValueError, RecursionError):
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _png_size(png: bytes | None) -> tuple[int, int] | None:
+    """Width and height from the header, within the limit of pixels."""
+    if png is None or not png.startswith(_PNG_START) or len(png) < 33:
+        return None
+    width, height = struct.unpack(">II", png[16:24])
+    return (width, height) if 0 < width * height <= MAX_PIXELS else None
