@@ -12,6 +12,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from engine.errors import ErrorCode, VisCodexError
@@ -52,9 +53,7 @@ def _read_bytes(source: Path | bytes) -> tuple[bytes, str]:
             )
         return source.read_bytes(), name
     except FileNotFoundError:
-        raise _refuse(
-            ErrorCode.bad_input, f"There is no file {name}.", "Check the path."
-        ) from None
+        raise _refuse(ErrorCode.bad_input, f"There is no file {name}.", "Check the path.") from None
     except OSError as error:
         raise _refuse(
             ErrorCode.bad_input, f"{name} cannot be read: {error.strerror}.", "Check the file."
@@ -103,7 +102,8 @@ def check_size(width: int, height: int, name: str = "The picture") -> None:
     if width * height > MAX_PIXELS:
         raise _refuse(
             ErrorCode.image_too_large,
-            f"{name} has {width} x {height} pixels; the limit is {MAX_PIXELS // 1_000_000} million.",
+            f"{name} has {width} x {height} pixels; "
+            f"the limit is {MAX_PIXELS // 1_000_000} million.",
             "Crop or shrink it.",
         )
     if min(width, height) < MIN_SIDE:
@@ -122,9 +122,10 @@ def check_size(width: int, height: int, name: str = "The picture") -> None:
 
 def _flatten(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I") or picture.mode == "F":  # 16 or 32 bits a channel
-        low, high = picture.getextrema()
-        top = 65535.0 if picture.mode.startswith("I;16") or float(high) > 255 else 255.0
-        return picture.convert("F").point(lambda v: v * (255.0 / top) + 0.0).convert("L").convert("RGB")
+        values = np.asarray(picture, np.float32)
+        top = 65535.0 if picture.mode.startswith("I;16") or values.max() > 255 else 255.0
+        grey = np.clip(np.round(values * (255.0 / top)), 0, 255).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
     if "A" in picture.getbands() or "transparency" in picture.info:
         rgba = picture.convert("RGBA")
         ground = Image.new("RGBA", rgba.size, "white")

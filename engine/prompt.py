@@ -18,9 +18,7 @@ class PromptPart:
     text: str = ""
 
 
-def build_prompt(
-    hints: str, instruction: str, prefill: str, system: str = ""
-) -> list[PromptPart]:
+def build_prompt(hints: str, instruction: str, prefill: str, system: str = "") -> list[PromptPart]:
     """Parts of a prompt with one picture, in order. `prefill` begins the answer."""
     opening = f"<|im_start|>system\n{system}<|im_end|>\n" if system else ""
     parts = [PromptPart("template", opening + "<|im_start|>user\n"), PromptPart("image")]

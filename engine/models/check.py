@@ -1,0 +1,154 @@
+"""Whether two GGUF files are a model that this engine runs: kinds, shapes, and how they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ErrorCode, VisCodexError
+from engine.models.header import ArrayShape, Header, broken, read_header
+
+MAX_LAYERS = 512
+MAX_WIDTH = 65_536
+MAX_VOCABULARY = 1_000_000
+
+# architecture of the language model -> projector types that fit it
+FAMILIES: Mapping[str, frozenset[str]] = {
+    "qwen2vl": frozenset({"qwen2vl_merger", "qwen2.5vl_merger"}),
+    "qwen3vl": frozenset({"qwen3vl_merger"}),
+    "qwen3vlmoe": frozenset({"qwen3vl_merger"}),
+}
+PROJECTORS = frozenset().union(*FAMILIES.values())
+TOKEN_KEYS = ("bos", "eos", "padding", "unknown")
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the headers tell: name, architecture, longest context, pixels a side of a token."""
+
+    name: str
+    architecture: str
+    projector: str
+    context: int
+    width: int
+    vocabulary: int
+    token_side: int
+
+
+def check_files(model: Path, mmproj: Path) -> ModelFacts:
+    """Check both files and that they belong together.
+
+    Raises VisCodexError: model_missing, model_broken, or model_mismatch (with the numbers).
+    """
+    text, vision = read_header(model), read_header(mmproj)
+    _check_text(text)
+    _check_vision(vision)
+    arch, kind = text.architecture, _projector(vision)
+    width = _integer(text, f"{arch}.embedding_length", 1, MAX_WIDTH)
+    if kind not in FAMILIES[arch]:
+        raise _mismatch(text, vision, f"one is {arch}, the other {kind}")
+    projected = _integer(vision, "clip.vision.projection_dim", 1, MAX_WIDTH)
+    if projected != width:
+        raise _mismatch(text, vision, f"the model is {width} wide, the vision file {projected}")
+    last = vision.tensors["mm.2.weight"].dims
+    if len(last) != 2 or last[1] != width:
+        raise _mismatch(text, vision, f"the model is {width} wide, the projector {last[-1]}")
+    name = text.keys.get("general.name")
+    tokens = text.keys["tokenizer.ggml.tokens"]
+    return ModelFacts(
+        name=name if isinstance(name, str) and name else model.stem,
+        architecture=arch,
+        projector=kind,
+        context=_integer(text, f"{arch}.context_length", 1, 2**31 - 1),
+        width=width,
+        vocabulary=tokens.count if isinstance(tokens, ArrayShape) else len(tokens),
+        token_side=2 * _integer(vision, "clip.vision.patch_size", 1, 64),
+    )
+
+
+def _mismatch(text: Header, vision: Header, why: str) -> VisCodexError:
+    return VisCodexError(
+        ErrorCode.model_mismatch,
+        f"'{vision.path.name}' does not belong to '{text.path.name}': {why}.",
+        "Give the mmproj file that was exported with the model.",
+    )
+
+
+def _projector(vision: Header) -> str:
+    for key in ("clip.projector_type", "clip.vision.projector_type"):
+        value = vision.keys.get(key)
+        if isinstance(value, str):
+            return value
+    return ""
+
+
+def _integer(header: Header, key: str, low: int, high: int) -> int:
+    value: Any = header.keys.get(key)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        shown = "nothing" if value is None else str(value)[:40]
+        raise broken(header.path, f"has {shown} for '{key}'")
+    return value
+
+
+def _check_text(header: Header) -> None:
+    arch = header.architecture
+    if arch == "clip":
+        raise broken(header.path, "is a vision file (mmproj), not a language model")
+    if arch not in FAMILIES:
+        known = ", ".join(sorted(FAMILIES))
+        raise broken(header.path, f"is of the kind '{arch[:40]}'; this version runs {known}")
+    layers = _integer(header, f"{arch}.block_count", 1, MAX_LAYERS)
+    width = _integer(header, f"{arch}.embedding_length", 1, MAX_WIDTH)
+    heads = _integer(header, f"{arch}.attention.head_count", 1, MAX_WIDTH)
+    groups = header.keys.get(f"{arch}.attention.head_count_kv", heads)
+    if isinstance(groups, int) and (groups < 1 or heads % groups):
+        raise broken(header.path, f"has {heads} heads in {groups} groups")
+    _integer(header, f"{arch}.context_length", 1, 2**31 - 1)
+    sections = header.keys.get(f"{arch}.rope.dimension_sections")
+    if not isinstance(sections, tuple) or len(sections) not in (3, 4) or min(sections) < 0:
+        raise broken(header.path, "has no usable 'rope.dimension_sections'")
+    tokens = header.keys.get("tokenizer.ggml.tokens")
+    count = tokens.count if isinstance(tokens, ArrayShape) else len(tokens or ())
+    if not 0 < count <= MAX_VOCABULARY:
+        raise broken(header.path, f"has {count} tokens in its vocabulary")
+    for name in TOKEN_KEYS:
+        key = f"tokenizer.ggml.{name}_token_id"
+        if key in header.keys:
+            _integer(header, key, 0, count - 1)
+    table = header.tensors.get("token_embd.weight")
+    if table is None or table.dims != (width, count):
+        shape = "none" if table is None else " x ".join(map(str, table.dims))
+        raise broken(header.path, f"has a token table of {shape}, not {width} x {count}")
+    for layer in range(layers):
+        if f"blk.{layer}.attn_norm.weight" not in header.tensors:
+            raise broken(header.path, f"lacks layer {layer} of its {layers}")
+
+
+def _check_vision(header: Header) -> None:
+    if header.architecture != "clip":
+        raise broken(header.path, f"is no vision file (mmproj) but '{header.architecture[:40]}'")
+    if header.keys.get("clip.has_vision_encoder") is not True:
+        raise broken(header.path, "holds no vision encoder")
+    kind = _projector(header)
+    if kind not in PROJECTORS:
+        raise broken(header.path, f"has the projector '{kind[:40]}', which is not supported")
+    prefix = "clip.vision."
+    width = _integer(header, f"{prefix}embedding_length", 4, MAX_WIDTH)
+    heads = _integer(header, f"{prefix}attention.head_count", 1, MAX_WIDTH)
+    if width % heads or (width // heads) % 4:
+        raise broken(header.path, f"has {heads} heads for a width of {width}")
+    _integer(header, f"{prefix}feed_forward_length", 1, 16 * MAX_WIDTH)
+    _integer(header, f"{prefix}patch_size", 1, 64)
+    _integer(header, f"{prefix}image_size", 1, MAX_WIDTH)
+    _integer(header, f"{prefix}projection_dim", 1, MAX_WIDTH)
+    for key in ("n_wa_pattern", "spatial_merge_size"):
+        if prefix + key in header.keys:
+            _integer(header, prefix + key, 1, MAX_LAYERS)
+    layers = _integer(header, f"{prefix}block_count", 1, MAX_LAYERS)
+    wanted = ["v.patch_embd.weight", "mm.0.weight", "mm.2.weight"]
+    wanted += [f"v.blk.{layer}.ln1.weight" for layer in range(layers)]
+    for name in wanted:
+        if name not in header.tensors:
+            raise broken(header.path, f"lacks the tensor '{name}'")
