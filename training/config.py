@@ -1,0 +1,61 @@
+"""Typed recipes: a YAML file is read into these models; an unknown key is an error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from engine.errors import ErrorCode, VisCodexError
+from training.nano.build import DataPlan
+from training.nano.model import ModelShape
+
+
+class StagePlan(BaseModel):
+    """One stage of training.
+
+    `batch_tokens` bounds a batch: padded tokens for the language stages, patches for `vision`.
+    The rate rises over `warmup` steps, stays, and falls to a tenth over the last `decay` share.
+    `levels` are the relative shares of the levels at the start and at the end of the stage.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Literal["vision", "language", "joint"]
+    steps: int
+    batch_tokens: int
+    rate: float
+    warmup: int = 50
+    decay: float = 0.2
+    levels: tuple[tuple[float, ...], tuple[float, ...]] = ((1.0,) * 4, (1.0,) * 4)
+    tower_rate: float = 0.0
+
+
+class NanoRecipe(BaseModel):
+    """Everything that makes the bundled model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    seed: int = 0
+    data: DataPlan = Field(default_factory=DataPlan)
+    model: ModelShape = Field(default_factory=ModelShape)
+    image_tokens: tuple[int, int] = (16, 576)
+    stages: list[StagePlan]
+
+
+def load_recipe(path: Path) -> NanoRecipe:
+    """Read a recipe file; VisCodexError(bad_input) names what is wrong with it."""
+    try:
+        return NanoRecipe.model_validate(yaml.safe_load(path.read_text()))
+    except FileNotFoundError:
+        raise VisCodexError(
+            ErrorCode.bad_input, f"There is no recipe '{path}'.", "Check the path."
+        ) from None
+    except (yaml.YAMLError, ValidationError) as error:
+        first = str(error).replace("\n", " ")[:300]
+        raise VisCodexError(
+            ErrorCode.bad_input, f"The recipe '{path.name}' is wrong: {first}", "Correct it."
+        ) from None
