@@ -120,7 +120,9 @@ def convert(
     temperature: Annotated[
         float | None, typer.Option(min=0.0, max=2.0, help="0 is greedy.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the code here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE|FOLDER", help="Write the code here.")
+    ] = None,
     preview: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Render the code to this picture.")
     ] = None,
@@ -145,10 +147,18 @@ def convert(
         preview=preview,
     )
     outcome = run(job)
+    for warning in outcome.warnings:
+        print(f"viscodex: warning: {warning}", file=sys.stderr)
     if as_json:
         _print_json(outcome.to_json())
-    elif out is None:
-        sys.stdout.write(outcome.code if outcome.code.endswith("\n") else outcome.code + "\n")
+        return
+    if outcome.out is None:
+        sys.stdout.write(outcome.code)
+    for name, path in (("code", outcome.out), ("preview", outcome.preview)):
+        if path is not None:
+            print(f"{name + ':':8} {path.absolute()}", file=sys.stderr)
+    if outcome.similarity is not None:
+        print(f"alike:   {outcome.similarity.total:.2f} of 1", file=sys.stderr)
 
 
 @cli.command(epilog=f"Example: viscodex render page.html --out page.png. {EPILOG}")
@@ -196,6 +206,46 @@ def compare(
     for name, figure in figures.items():
         if figure is not None:
             print(f"{name:8} {figure:.3f}")
+
+
+@models.callback()
+def list_by_default(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_models()
+
+
+@models.command("list")
+def list_models(as_json: JsonOption = False) -> None:
+    """Name the models found here, and where they lie."""
+    from engine.models import store
+
+    found = store.list_models()
+    if as_json:
+        rows = [{"folder": str(files.model.parent), **files.card.to_json()} for files in found]
+        _print_json(rows)
+        return
+    if not found:
+        print("no model here; `viscodex convert --model FILE.gguf` takes one", file=sys.stderr)
+    for files in found:
+        size = sum(path.stat().st_size for path in (files.model, files.mmproj)) / 1e6
+        targets = ", ".join(files.card.targets)
+        print(f"{files.name:20} {size:8.1f} MB  {targets:18}  {files.model.parent}")
+
+
+@models.command("verify")
+def verify_model(
+    model: Annotated[str | None, typer.Argument(help="One of them; all without it.")] = None,
+) -> None:
+    """Check headers and checksums; exit status 1 if a file is not as its card says."""
+    from engine.models import store
+
+    wrong = 0
+    for files in store.list_models() if model is None else [store.find_model(model)]:
+        for path, problem in store.verify(files):
+            print(f"{'ok' if problem is None else 'BROKEN':8} {path}  {problem or ''}".rstrip())
+            wrong += problem is not None
+    if wrong:
+        raise typer.Exit(1)
 
 
 @cli.command(epilog=EPILOG)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import io
-import sys
 import time
-from collections.abc import Iterable
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from app.files import check_writable, write_whole
 from app.rendering import draw
@@ -21,9 +17,16 @@ from engine import protocol
 from engine.client import EngineClient
 from engine.compare import Similarity, similarity
 from engine.errors import ErrorCode, VisCodexError
+from engine.hints import TextLine
 from engine.images import load_picture
 from engine.models.store import find_model
 from engine.tasks import TASKS
+
+TIMINGS = ("load", "encode", "first_token", "total", "tokens", "tokens_per_second")
+UNFINISHED = {
+    "length": "The answer was cut off at its longest length; --max-tokens allows more.",
+    "loop": "The model repeated itself and was stopped.",
+}
 
 
 @dataclass(frozen=True)
@@ -45,21 +48,23 @@ class Job:
 
 @dataclass
 class Outcome:
-    """What came of it; `timings` are seconds, but for `tokens` and `tokens_per_second`."""
+    """What came of a job. `timings` are seconds, but for `tokens` and `tokens_per_second`."""
 
-    target: str
-    code: str
+    target: str = ""
+    code: str = ""
     model: str = ""
     confidence: float | None = None
     finish_reason: str = ""
-    timings: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    timings: dict[str, float | None] = field(default_factory=dict)
     similarity: Similarity | None = None
-    lines: list[Any] | None = None
+    lines: list[TextLine] = field(default_factory=list)
     out: Path | None = None
     preview: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
-        fields = {
+        """The object that `convert --json` prints."""
+        fields: dict[str, Any] = {
             "code": self.code,
             "target": self.target,
             "confidence": self.confidence,
@@ -67,9 +72,131 @@ class Outcome:
             "timings": self.timings,
             "finish_reason": self.finish_reason,
             "similarity": None if self.similarity is None else asdict(self.similarity),
+            "warnings": self.warnings,
             "out": None if self.out is None else str(self.out),
             "preview": None if self.preview is None else str(self.preview),
         }
-        if self.lines is not None:
-            fields["lines"] = self.lines
+        if self.target == "text":
+            fields["lines"] = [asdict(line) for line in self.lines]
         return fields
+
+
+class Progress:
+    """One line on stderr that says what goes on; silent where nobody watches."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._status = self._console.status("") if self._console.is_terminal else None
+        self._tokens = 0
+
+    def __enter__(self) -> Progress:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(self, *ignored: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def say(self, text: str) -> None:
+        if self._status is not None:
+            self._status.update(text)
+
+    def show(self, event: protocol.Event) -> None:
+        """Put an event of the engine into words."""
+        if isinstance(event, protocol.Loading):
+            self.say(f"loading the model, {event.fraction:.0%}")
+        elif isinstance(event, protocol.TextRead):
+            self.say(f"{len(event.lines)} lines of text read")
+        elif isinstance(event, protocol.Encoding):
+            self.say(f"looking at the picture, {event.fraction:.0%}")
+        elif isinstance(event, protocol.Token):
+            self._tokens += 1
+            self.say(f"writing, {self._tokens} tokens")
+
+
+def run(job: Job) -> Outcome:
+    """Do a job and write the files it names.
+
+    Raises:
+        VisCodexError: whatever is wrong with the picture, the model, the answer or the rendering.
+            The code is written even where only its preview fails; no file is ever left half done.
+        KeyboardInterrupt: after the engine has been stopped.
+    """
+    picture = load_picture(job.image)
+    if job.out is not None:
+        check_writable(job.out, folder_will_do=True)
+    if job.preview is not None:
+        check_writable(job.preview)
+    with Progress() as progress, EngineClient() as client:
+        if job.target == "text":
+            return _read_text(job, client)
+        files = find_model(job.model, job.mmproj)
+        client.start(files)
+        outcome = _convert(job, client, progress)
+        outcome.model = files.card.name
+        if job.out is not None:
+            outcome.out = _place(job.out, job.image, outcome.target)
+            write_whole(outcome.out, outcome.code.encode())
+        if job.preview is not None:
+            progress.say("drawing the preview")
+            png = draw(outcome.code, outcome.target, picture.size)
+            write_whole(job.preview, png)
+            outcome.preview = job.preview
+            drawn = Image.open(io.BytesIO(png))
+            outcome.similarity = similarity(picture, drawn)
+        return outcome
+
+
+def _place(out: Path, image: Path, target: str) -> Path:
+    """A folder stands for a file in it, named after the picture."""
+    return out / f"{image.stem}{TASKS[target].suffix}" if out.is_dir() else out
+
+
+def _read_text(job: Job, client: EngineClient) -> Outcome:
+    start = time.perf_counter()
+    lines = client.read_text(job.image)
+    outcome = Outcome("text", "".join(f"{line.text}\n" for line in lines), lines=lines)
+    outcome.timings = {"total": round(time.perf_counter() - start, 3)}
+    outcome.finish_reason = "read"
+    if job.out is not None:
+        outcome.out = job.out / f"{job.image.stem}.txt" if job.out.is_dir() else job.out
+        write_whole(outcome.out, outcome.code.encode())
+    return outcome
+
+
+def _convert(job: Job, client: EngineClient, progress: Progress) -> Outcome:
+    request = protocol.ConvertRequest(
+        image=job.image,
+        target=job.target,
+        hints=job.hints,
+        max_tokens=job.max_tokens,
+        seed=job.seed,
+        temperature=job.temperature,
+        refine=job.refine,
+    )
+    outcome = Outcome(target="" if job.target == "auto" else job.target)
+    answer: list[str] = []
+    for event in client.convert(request):
+        progress.show(event)
+        if isinstance(event, protocol.TextRead):
+            outcome.lines = event.lines
+        elif isinstance(event, protocol.Target):
+            outcome.target, outcome.confidence = event.name, round(event.confidence, 4)
+        elif isinstance(event, protocol.Token):
+            answer.append(event.text)
+        elif isinstance(event, protocol.Done):
+            outcome.finish_reason = event.reason
+            outcome.timings = {name: event.stats.get(name) for name in TIMINGS}
+        elif isinstance(event, protocol.Error):
+            raise event.exception()
+        elif isinstance(event, protocol.Cancelled):
+            raise VisCodexError(ErrorCode.cancelled, "The conversion was cancelled.")
+    task = TASKS[outcome.target]
+    outcome.code = task.extract("".join(answer))
+    problem = task.check(outcome.code)
+    if problem:
+        outcome.warnings.append(problem)
+    if outcome.finish_reason in UNFINISHED:
+        outcome.warnings.append(UNFINISHED[outcome.finish_reason])
+    return outcome

@@ -47,10 +47,13 @@ def _devices() -> str:
 
 
 def _model() -> str:
-    from engine.models.store import find_model
+    from engine.models.store import find_model, verify
 
-    files = find_model("viscodex-nano")
-    return f"{files.model.name} and {files.mmproj.name}"
+    files = find_model()
+    for path, problem in verify(files):
+        if problem is not None:
+            raise RuntimeError(f"{path.name}: {problem}")
+    return f"{files.name}: {files.model.name} and {files.mmproj.name} are whole"
 
 
 def _reader() -> str:

@@ -31,15 +31,15 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
 
 
-def check_writable(path: Path) -> None:
-    """Find out before the work whether `path` can be written after it.
+def check_writable(path: Path, *, folder_will_do: bool = False) -> None:
+    """Find out before the work whether the file `path`, or one in it, can be written after it.
 
     Raises:
         OSError: with the reason.
     """
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder")
-    folder = path.absolute().parent
+    if path.is_dir() and not folder_will_do:
+        raise IsADirectoryError(f"{path} is a folder: name a file")
+    folder = path if path.is_dir() else path.absolute().parent
     if not folder.is_dir():
         raise FileNotFoundError(f"the folder {folder} does not exist")
     if not os.access(folder, os.W_OK):
