@@ -68,7 +68,7 @@ def side_bar(board: Board) -> Panel:
 
 def grouped_bar(board: Board) -> Panel:
     """Two or three bars side by side for each name."""
-    count = board.rng.choice((2, 2, 3)) if board.level else 2
+    count = board.many()
     n = board.rng.randint(2, 3 if board.level == 0 else 4 if count == 3 else 5)
     names = board.names(n)
     scale = draw_scale(board.rng, 3)
@@ -88,7 +88,7 @@ def grouped_bar(board: Board) -> Panel:
 
 def stacked_bar(board: Board) -> Panel:
     """Two or three bars on top of each other for each name, upright or lying."""
-    count = board.rng.choice((2, 2, 3)) if board.level else 2
+    count = board.many()
     n = board.rng.randint(2, 4 if board.level < 2 else 5)
     lying = board.chance(0.2)
     names = board.names(n, 10 if lying else None)

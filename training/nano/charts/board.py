@@ -50,6 +50,11 @@ class Board:
         low, high = ((3, 5), (3, 6), (4, 8))[min(self.level, 2)]
         return self.rng.randint(low, high)
 
+    def many(self) -> int:
+        """Two or three series; a small picture has no room for a legend of three."""
+        small = self.level == 0 or self.size.height < 250 or self.size.width < 300
+        return 2 if small else self.rng.choice((2, 2, 3))
+
     def room(self, n: int = 1) -> int:
         """Letters that fit under each of `n` slots along the horizontal axis."""
         return max(2, int(((self.size.width * 0.82 - 20) / n - 8) / (_PX_PER_LETTER * self.fonts)))

@@ -41,7 +41,7 @@ def _ordinates(board: Board, count: int, n: int) -> tuple[Scale, list[list[float
 def _count(board: Board) -> int:
     if board.level == 0 or board.part:
         return 1
-    return board.rng.choices((1, 2, 3), (3, 4, 2) if board.level == 1 else (2, 4, 4))[0]
+    return 1 if board.rng.random() < 0.3 else board.many()
 
 
 def line(board: Board) -> Panel:
@@ -85,11 +85,11 @@ def _extras(
         colour = string(rng.choice(("#f00", "#888", "#c33", "#090")))
         if low < level < top:
             panel.draw.append(call("axhline", number(level), color=colour, linestyle=string("--")))
-    elif kind < 0.4 and board.level == 2:
+    elif kind < 0.4 and board.level == 2 and board.size.height >= 300:
         values = ys[0]
-        i = values.index(max(values))
+        i = rng.randrange(len(values) - 1)
         note = texts.fitting(lambda: board.words.title(1), 10)
-        if note and 0 < i < len(values) - 1:
+        if note and values[i] < max(values):
             panel.draw.append(call("text", number(places[i]), number(values[i]), string(note)))
 
 
@@ -114,7 +114,7 @@ def steps(board: Board) -> Panel:
 def scatter(board: Board) -> Panel:
     """One to three groups of points, each ordered from left to right."""
     rng = board.rng
-    count = 1 if board.level == 0 or board.part else rng.choices((1, 2, 3), (3, 4, 2))[0]
+    count = _count(board)
     total = {0: rng.randint(4, 6), 1: rng.randint(5, 8), 2: rng.randint(6, 12)}[min(board.level, 2)]
     n = max(3, total // count)
     across, up = draw_scale(rng, 3), draw_scale(rng, 3)
@@ -182,7 +182,7 @@ def area(board: Board) -> Panel:
 
 def stacked_area(board: Board) -> Panel:
     """Two or three areas on top of each other."""
-    n, count = board.points(), board.rng.choice((2, 2, 3)) if board.level else 2
+    n, count = board.points(), board.many()
     x, ticks, _ = _axis(board, n)
     scale = draw_scale(board.rng, 3)
     ys = [series(board.rng, n, scale, least=0.1) for _ in range(count)]

@@ -152,7 +152,7 @@ def abscissa(rng: random.Random, n: int) -> list[float]:
     if kind < 0.82:
         first = rng.randint(1990, 2026 - n)
         return [first + i for i in range(n)]
-    if kind < 0.9:
+    if kind < 0.9 and n <= 5:
         return [2**i for i in range(n)]
     out: list[float] = [rng.randint(0, 3)]
     while len(out) < n:
