@@ -14,8 +14,12 @@ from app.intake import Offer, Refused, offer_from_mime
 from app.session import Failure, Picture, Session, State
 from app.stream import live_code
 from app.tasks import TaskRunner
+from engine.errors import VisCodexError
+from engine.tasks import TASKS
 
 CODE_INTERVAL_MS = 50
+CUT_OFF = frozenset({"length", "loop"})
+"""Reasons of the engine for an end that is not the end of the code."""
 
 
 class Controller(QObject):
@@ -179,14 +183,20 @@ class Controller(QObject):
         if not self._current(run):
             return
         self._code_timer.stop()
-        self.session.result.code = live_code(self.session.result.answer).rstrip("\n")
-        stats = event.stats
+        stats, result = event.stats, self.session.result
+        result.target = result.target or str(stats.get("target") or "html")
+        try:
+            result.code = TASKS[result.target].extract(result.answer).rstrip("\n")
+        except VisCodexError as error:
+            self._failed(run, failure_of(error))
+            return
+        result.reason = event.reason
         self.session.done(
-            truncated=event.reason == "length",
+            truncated=event.reason in CUT_OFF,
             tokens=int(stats.get("tokens", 0)),
             per_second=float(stats.get("tokens_per_second", 0.0)),
         )
-        self.code_changed.emit(self.session.result.code, True)
+        self.code_changed.emit(result.code, True)
 
     def _cancelled(self, run: int, event: Any) -> None:
         if self._current(run):

@@ -25,7 +25,7 @@ STATES: Mapping[State, StateText] = {
     State.GENERATING: StateText("Writing code", "busy", "busy"),
     State.CANCELLING: StateText("Stopping", "busy", "busy"),
     State.DONE: StateText("Done", "done", "good"),
-    State.TRUNCATED: StateText("Stopped at the length limit", "warning", "warn"),
+    State.TRUNCATED: StateText("Stopped early", "warning", "warn"),
     State.CANCELLED: StateText("Cancelled", "stopped", "neutral"),
     State.FAILED: StateText("Failed", "error", "bad"),
 }
@@ -76,5 +76,17 @@ def error_text(code: str) -> ErrorText:
     """The entry of `code`, or that of an internal error for a code unknown here."""
     return ERRORS.get(code, ERRORS["internal"])
 
+
+CUT_OFF: Mapping[str, tuple[str, str]] = {
+    "length": (
+        "The code was cut off at the length limit",
+        "What there is can be copied and saved. A smaller part of the screen gives shorter code.",
+    ),
+    "loop": (
+        "The model repeated itself and was stopped",
+        "What there is can be copied and saved. Try a smaller part of the screen.",
+    ),
+}
+"""Why an answer is not complete: title and advice."""
 
 TARGET_NAMES: Mapping[str, str] = {"auto": "Auto", "html": "HTML", "matplotlib": "Chart"}

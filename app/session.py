@@ -103,6 +103,7 @@ class Result:
 
     target: str = ""  # "html" or "matplotlib"; "" while the model decides
     confidence: float | None = None
+    reason: str = ""  # why the engine stopped
     answer: str = ""  # raw text of the model
     code: str = ""  # the code in it, or what the user made of it
     tokens: int = 0

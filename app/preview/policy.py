@@ -104,28 +104,31 @@ const fit = () => {
     frame.style.left = Math.max(0, Math.floor((room - wanted * scale) / 2)) + "px";
   }
 };
+const swap = (page) => {
+  if (loading !== page) return;
+  clearTimeout(page.limit);
+  const frame = frames[1 - front];
+  frame.contentWindow.postMessage({viscodexScrollTo: ratio}, "*");
+  frame.className = "front";
+  frames[front].className = "back";
+  front = 1 - front;
+  loading = null;
+  tell("shown " + page.serial);
+  if (pending) { const next = pending; pending = null; start(next); }
+};
 const start = (page) => {
   loading = page;
   blocked = 0;
+  // A page that tries to go elsewhere, or never ends loading, is shown as far as it has come.
+  page.limit = setTimeout(() => swap(page), 1500);
   frames[1 - front].src = page.url;
 };
 frames.forEach((frame, index) => frame.addEventListener("load", () => {
-  if (!loading || index !== 1 - front) return;
-  frame.contentWindow.postMessage({viscodexScrollTo: ratio}, "*");
   const page = loading;
-  let swapped = false;
-  const swap = () => {
-    if (swapped) return;
-    swapped = true;
-    frame.className = "front";
-    frames[front].className = "back";
-    front = index;
-    loading = null;
-    tell("shown " + page.serial);
-    if (pending) { const next = pending; pending = null; start(next); }
-  };
-  requestAnimationFrame(() => requestAnimationFrame(swap));
-  setTimeout(swap, 250);
+  if (!page || index !== 1 - front) return;
+  frame.contentWindow.postMessage({viscodexScrollTo: ratio}, "*");
+  requestAnimationFrame(() => requestAnimationFrame(() => swap(page)));
+  setTimeout(() => swap(page), 250);
 }));
 window.addEventListener("message", (event) => {
   const data = event.data;

@@ -299,12 +299,8 @@ class MainWindow(QMainWindow):
         if code.strip():
             self.preview.show_code(code, target, final)
         if final and session.state is State.TRUNCATED:
-            self.banner.present(
-                "warn",
-                "The code was cut off at the length limit",
-                "What there is can be copied and saved.",
-                [self.actions_by_name["generate"]],
-            )
+            title, text = messages.CUT_OFF.get(session.result.reason, messages.CUT_OFF["length"])
+            self.banner.present("warn", title, text)
 
     def show_failure(self, failure: Failure) -> None:
         """Show an error with its advice and the actions that help."""

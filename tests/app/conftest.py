@@ -72,7 +72,9 @@ def make_window(
             save_settings=lambda settings: None,
         )
         window = MainWindow(controller, theme, settings, parts)
-        window.show()
+        with qtbot.waitActive(window):
+            window.show()
+            window.activateWindow()
         if web:
             window.preview.create_web()
         made.append(window)

@@ -89,9 +89,7 @@ def test_theme_switch(theme: Theme, qapp: QApplication) -> None:
 
 @pytest.mark.parametrize("ratio", [1.0, 1.5, 2.0])
 @pytest.mark.parametrize("colour", ["#ff0000", "#00ff00"])
-def test_icon_has_its_colour_at_each_ratio(
-    qapp: QApplication, ratio: float, colour: str
-) -> None:
+def test_icon_has_its_colour_at_each_ratio(qapp: QApplication, ratio: float, colour: str) -> None:
     pixmap = icons.icon("cancel", QColor(colour)).pixmap(QSize(24, 24), ratio)
     assert pixmap.size() == QSize(24, 24) * ratio
     image = pixmap.toImage()
@@ -104,9 +102,7 @@ def test_icon_has_its_colour_at_each_ratio(
 def test_every_icon_exists_and_draws_something(qapp: QApplication) -> None:
     for name in icons.GLYPHS:
         image = icons.icon(name, QColor("black")).pixmap(32, 32).toImage()
-        assert any(
-            image.pixelColor(x, y).alpha() > 100 for x in range(32) for y in range(32)
-        ), name
+        assert any(image.pixelColor(x, y).alpha() > 100 for x in range(32) for y in range(32)), name
     for spec in ACTIONS:
         assert not spec.icon or spec.icon in icons.GLYPHS
 

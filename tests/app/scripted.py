@@ -1,0 +1,69 @@
+"""An engine client that plays a script. Only for what a real engine does not do on demand."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from engine import protocol
+from engine.errors import ErrorCode
+
+PAGE = "<!DOCTYPE html>\n<html>\n<body>\n<h1>Hello</h1>\n</body>\n</html>"
+STATS = {"tokens": 9, "tokens_per_second": 30.0, "target": "html"}
+
+
+def answer(code: str = PAGE, fence: str = "html", size: int = 7) -> list[Any]:
+    """The events of one whole conversion."""
+    text = f"```{fence}\n{code}\n```"
+    name = "html" if fence == "html" else "matplotlib"
+    return [
+        protocol.Encoding(0.5),
+        protocol.Encoding(1.0),
+        protocol.Target(name, 0.97),
+        *[protocol.Token(text[i : i + size]) for i in range(0, len(text), size)],
+        protocol.Done("stop", {**STATS, "target": name}),
+    ]
+
+
+DIED = protocol.Error(ErrorCode.worker_died, "The model process stopped.", "Try again.")
+WAIT = object()
+"""In a script: wait until the conversion is cancelled or let go."""
+
+
+class ScriptedClient:
+    """Plays one script for each conversion. `go` ends a WAIT as if the engine went on."""
+
+    def __init__(self, *scripts: Iterable[Any]) -> None:
+        self.scripts = [list(script) for script in scripts]
+        self.requests: list[Any] = []
+        self.cancelled = threading.Event()
+        self.go = threading.Event()
+        self.closed = False
+
+    def warm_up(self) -> Iterator[Any]:
+        yield protocol.Loading(1.0)
+        yield protocol.Ready("scripted", "CPU (2 threads)", 4096)
+
+    def convert(self, request: Any) -> Iterator[Any]:
+        self.requests.append(request)
+        self.cancelled.clear()
+        for event in self.scripts.pop(0):
+            if event is WAIT:
+                while not self.go.wait(0.01) and not self.cancelled.is_set():
+                    pass
+                self.go.clear()
+                continue
+            if self.cancelled.is_set():
+                yield protocol.Cancelled()
+                return
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+    def cancel(self) -> None:
+        self.cancelled.set()
+
+    def close(self) -> None:
+        self.closed = True
+        self.cancelled.set()

@@ -1,0 +1,484 @@
+"""The main window with a scripted engine: ways in, states, errors, access, geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import QByteArray, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage, QKeySequence
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSlider,
+    QApplication,
+    QComboBox,
+    QDialog,
+    QLineEdit,
+    QPlainTextEdit,
+    QScrollBar,
+    QWidget,
+)
+
+from app.session import State
+from app.views import dialogs
+from app.views.main_window import MainWindow
+from engine import protocol
+from engine.errors import ErrorCode, VisCodexError
+from tests.app.scripted import DIED, PAGE, WAIT, ScriptedClient, answer
+
+Make = Callable[..., MainWindow]
+
+
+def request(picture: Any, target: str) -> Any:
+    return (picture, target)
+
+
+def state(window: MainWindow) -> State:
+    return window.controller.session.state
+
+
+def load(window: MainWindow, qtbot: Any, picture: Path) -> None:
+    before = window.controller.session.picture
+    window.controller.offer_path(picture)
+    qtbot.waitUntil(lambda: window.controller.session.picture is not before)
+
+
+def drop(window: MainWindow, mime: QMimeData) -> None:
+    where = QPoint(100, 100)
+    buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(where, Qt.DropAction.CopyAction, mime, buttons, keys)
+    QApplication.sendEvent(window, enter)
+    assert enter.isAccepted()
+    event = QDropEvent(QPointF(where), Qt.DropAction.CopyAction, mime, buttons, keys)
+    QApplication.sendEvent(window, event)
+
+
+# Ways in --------------------------------------------------------------------
+
+
+def test_start_page_is_left_with_the_first_picture(
+    make_window: Make, qtbot: Any, sample: Path
+) -> None:
+    window = make_window(ScriptedClient, request)
+    assert window.pages.currentWidget() is window.start
+    assert state(window) is State.EMPTY
+    load(window, qtbot, sample)
+    assert window.pages.currentWidget() is window.outer
+    picture = window.controller.session.picture
+    assert picture is not None
+    assert window.source.view.image.width() == picture.width
+    assert window.actions_by_name["generate"].isEnabled()
+
+
+def test_drop_of_a_file(make_window: Make, qtbot: Any, sample: Path) -> None:
+    window = make_window(ScriptedClient, request)
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(sample))])
+    drop(window, mime)
+    qtbot.waitUntil(lambda: state(window) is State.READY)
+    picture = window.controller.session.picture
+    assert picture is not None
+    assert picture.name == sample.name
+
+
+def test_drop_of_pixels_with_alpha_is_laid_on_white(make_window: Make, qtbot: Any) -> None:
+    window = make_window(ScriptedClient, request)
+    image = QImage(64, 48, QImage.Format.Format_ARGB32)
+    image.fill(Qt.GlobalColor.transparent)
+    mime = QMimeData()
+    mime.setImageData(image)
+    drop(window, mime)
+    qtbot.waitUntil(lambda: state(window) is State.READY)
+    assert window.source.view.image.pixelColor(5, 5).name() == "#ffffff"
+
+
+@pytest.mark.parametrize("kind", ["text", "html"])
+def test_paste_of_a_data_url(make_window: Make, qtbot: Any, sample: Path, kind: str) -> None:
+    import base64
+
+    url = "data:image/png;base64," + base64.b64encode(sample.read_bytes()).decode()
+    mime = QMimeData()
+    mime.setText(url) if kind == "text" else mime.setHtml(f'<img alt="x" src="{url}">')
+    QGuiApplication.clipboard().setMimeData(mime)
+    window = make_window(ScriptedClient, request)
+    qtbot.keyClick(window, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: state(window) is State.READY)
+    with Image.open(sample) as wanted:
+        assert window.source.view.image.width() == wanted.width
+
+
+def test_picture_pasted_into_the_code_is_a_new_picture(
+    make_window: Make, qtbot: Any, sample: Path
+) -> None:
+    client = ScriptedClient(answer())
+    window = make_window(lambda: client, request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: state(window) is State.DONE)
+    clipboard = QGuiApplication.clipboard()
+    image = QImage(40, 30, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.red)
+    clipboard.setImage(image)
+    window.code.edit.setFocus()
+    qtbot.keyClick(window.code.edit, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: window.source.view.image.width() == 40)
+
+
+def test_remote_address_is_refused_with_advice(make_window: Make, qtbot: Any) -> None:
+    window = make_window(ScriptedClient, request)
+    mime = QMimeData()
+    mime.setUrls([QUrl("https://example.org/a.png")])
+    drop(window, mime)
+    assert window.banner.isVisible()
+    assert "network" in window.banner.title
+    assert "Save the picture" in window.banner.text
+
+
+def test_bad_files_give_a_banner_and_nothing_else(
+    make_window: Make, qtbot: Any, tmp_path: Path
+) -> None:
+    window = make_window(ScriptedClient, request)
+    empty = tmp_path / "empty.png"
+    empty.touch()
+    for path in (tmp_path / "missing.png", empty, Path(__file__)):
+        window.banner.dismiss()
+        window.controller.offer_path(path)
+        qtbot.waitUntil(window.banner.isVisible)
+        assert state(window) is State.EMPTY
+
+
+def test_empty_clipboard(make_window: Make, qtbot: Any) -> None:
+    window = make_window(ScriptedClient, request)
+    QGuiApplication.clipboard().setText("just words")
+    window.paste()
+    assert "clipboard" in window.banner.title
+
+
+# Conversion -----------------------------------------------------------------
+
+
+def test_conversion_streams_into_the_code(make_window: Make, qtbot: Any, sample: Path) -> None:
+    client = ScriptedClient(answer())
+    window = make_window(lambda: client, request)
+    load(window, qtbot, sample)
+    shown: list[str] = []
+    window.code.edit.textChanged.connect(lambda: shown.append(window.code.edit.code))
+    qtbot.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert window.bar.cancel.isVisible()
+    qtbot.waitUntil(lambda: state(window) is State.DONE)
+    assert window.code.edit.code == PAGE
+    assert not any("`" in text for text in shown)
+    assert not window.code.edit.isReadOnly()
+    assert window.code.target.text() == "HTML"
+    assert "97 %" in window.status.state.text()
+    assert "9 tokens" in window.status.speed.text()
+    assert window.status.device.text() == "CPU (2 threads)"
+    assert client.requests[0][1] == "auto"
+    window.actions_by_name["copy"].trigger()
+    assert QGuiApplication.clipboard().text() == PAGE
+
+
+def test_target_switch_goes_into_the_request(make_window: Make, qtbot: Any, sample: Path) -> None:
+    client = ScriptedClient(answer())
+    window = make_window(lambda: client, request)
+    load(window, qtbot, sample)
+    button = next(b for b in window.bar.targets.findChildren(QAbstractButton) if b.text() == "HTML")
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: state(window) is State.DONE)
+    assert client.requests[0][1] == "html"
+    assert window.settings.target == "html"
+
+
+def test_starts_right_away_if_wanted(make_window: Make, qtbot: Any, sample: Path) -> None:
+    client = ScriptedClient(answer())
+    window = make_window(lambda: client, request, auto_start=True)
+    window.controller.offer_path(sample)
+    qtbot.waitUntil(lambda: state(window) is State.DONE)
+
+
+def test_cancel_by_escape(make_window: Make, qtbot: Any, sample: Path) -> None:
+    client = ScriptedClient([*answer()[:6], WAIT, *answer()[6:]], answer())
+    window = make_window(lambda: client, request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: bool(window.code.edit.code))
+    partial = window.code.edit.code
+    qtbot.keyClick(window, Qt.Key.Key_Escape)
+    assert state(window) is State.CANCELLING
+    qtbot.waitUntil(lambda: state(window) is State.CANCELLED)
+    assert window.code.edit.code.rstrip() == partial.rstrip()
+    assert window.actions_by_name["generate"].isEnabled()
+    window.controller.generate()
+    qtbot.waitUntil(lambda: state(window) is State.DONE)
+
+
+def test_cancel_before_the_engine_has_begun(make_window: Make, qtbot: Any, sample: Path) -> None:
+    class SlowStart(ScriptedClient):
+        def warm_up(self) -> Any:
+            yield protocol.Loading(0.25)
+            self.go.wait(5)
+
+    client = SlowStart(answer())
+    window = make_window(lambda: client, request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: "25 %" in window.status.state.text())
+    window.controller.cancel()
+    assert state(window) is State.CANCELLED
+    client.go.set()
+    window.controller.generate()
+    qtbot.waitUntil(lambda: state(window) is State.DONE)
+    assert len(client.requests) == 1
+
+
+def test_death_of_the_worker_and_the_next_try(make_window: Make, qtbot: Any, sample: Path) -> None:
+    client = ScriptedClient([*answer()[:6], DIED], answer())
+    window = make_window(lambda: client, request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: state(window) is State.FAILED)
+    assert window.banner.isVisible()
+    assert "stopped" in window.banner.title
+    again = next(b for b in window.banner.findChildren(QAbstractButton) if b.text() == "Try again")
+    qtbot.mouseClick(again, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: state(window) is State.DONE)
+    assert not window.banner.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("script", "title"),
+    [
+        ([protocol.Encoding(1.0)], "process stopped"),
+        ([ValueError("odd")], "went wrong"),
+        ([VisCodexError(ErrorCode.context_full, "Too long.", "Cut.")], "memory"),
+        ([protocol.Token("```html\n"), protocol.Done("stop", {})], "no code"),
+    ],
+)
+def test_every_end_is_an_end(
+    make_window: Make, qtbot: Any, sample: Path, script: list[Any], title: str
+) -> None:
+    window = make_window(lambda: ScriptedClient(script), request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: state(window) is State.FAILED)
+    assert title in window.banner.title
+
+
+def test_missing_model_is_told_and_offers_another(
+    make_window: Make, qtbot: Any, sample: Path
+) -> None:
+    def no_client() -> Any:
+        raise VisCodexError(ErrorCode.model_missing, "There is no model.", "Choose one.")
+
+    window = make_window(no_client, request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: state(window) is State.FAILED)
+    texts = [b.text() for b in window.banner.findChildren(QAbstractButton)]
+    assert "Choose a model…" in texts
+
+
+def test_truncated_keeps_the_code_and_says_so(make_window: Make, qtbot: Any, sample: Path) -> None:
+    script = [*answer()[:-2], protocol.Done("length", {})]
+    window = make_window(lambda: ScriptedClient(script), request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: state(window) is State.TRUNCATED)
+    assert window.code.edit.code.startswith("<!DOCTYPE")
+    assert "length limit" in window.banner.title
+
+
+def test_picture_during_a_conversion_can_replace_it(
+    make_window: Make, qtbot: Any, sample: Path, samples: Path
+) -> None:
+    client = ScriptedClient([*answer()[:6], WAIT, *answer()[6:]])
+    window = make_window(lambda: client, request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: state(window) is State.GENERATING)
+    window.controller.offer_path(samples / "chart.png")
+    qtbot.waitUntil(window.banner.isVisible)
+    first = window.controller.session.picture
+    stop = next(b for b in window.banner.findChildren(QAbstractButton) if "Stop" in b.text())
+    qtbot.mouseClick(stop, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.controller.session.picture is not first)
+    picture = window.controller.session.picture
+    assert picture is not None
+    assert picture.name == "chart.png"
+    assert state(window) is State.READY
+
+
+# The code pane --------------------------------------------------------------
+
+
+def test_reader_is_not_moved_by_the_stream(make_window: Make, qtbot: Any) -> None:
+    window = make_window(ScriptedClient, request)
+    window.pages.setCurrentWidget(window.outer)
+    qtbot.waitExposed(window)
+    edit = window.code.edit
+    text = "\n".join(f"line {n}" for n in range(200))
+    edit.stream(text)
+    bar = edit.verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() > 50)
+    bar.setValue(20)
+    edit.stream(text + "\nmore\nand more")
+    assert bar.value() == 20
+    bar.setValue(bar.maximum())
+    edit.stream(text + "\nmore\nand more" + "\nx" * 50)
+    assert bar.value() == bar.maximum()
+
+
+def test_selection_survives_the_stream(make_window: Make) -> None:
+    edit = make_window(ScriptedClient, request).code.edit
+    edit.stream("alpha beta")
+    cursor = edit.textCursor()
+    cursor.setPosition(0)
+    cursor.setPosition(5, cursor.MoveMode.KeepAnchor)
+    edit.setTextCursor(cursor)
+    edit.stream("alpha beta gamma")
+    assert edit.textCursor().selectedText() == "alpha"
+
+
+def test_edit_by_hand_reaches_session_and_preview(
+    make_window: Make, qtbot: Any, sample: Path
+) -> None:
+    window = make_window(lambda: ScriptedClient(answer()), request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: state(window) is State.DONE)
+    seen: list[str] = []
+    window.preview.show_code = lambda code, *rest, **more: seen.append(code)  # type: ignore[method-assign]
+    window.code.edit.setFocus()
+    qtbot.keyClicks(window.code.edit, "x")
+    qtbot.waitUntil(lambda: bool(seen))
+    assert window.controller.session.result.edited
+    assert window.controller.session.result.code == window.code.edit.code == seen[-1]
+
+
+def test_save_and_save_that_fails(
+    make_window: Make, qtbot: Any, sample: Path, tmp_path: Path
+) -> None:
+    window = make_window(lambda: ScriptedClient(answer()), request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: state(window) is State.DONE)
+    place = tmp_path / "page.html"
+    dialogs.save_to(window, place)
+    qtbot.waitUntil(place.exists)
+    assert place.read_text() == PAGE + "\n"
+    dialogs.save_to(window, tmp_path / "no such folder" / "page.html")
+    qtbot.waitUntil(window.banner.isVisible)
+    assert "could not be saved" in window.banner.title
+    assert [p.name for p in tmp_path.glob("*.html")] == ["page.html"]
+
+
+# Access ---------------------------------------------------------------------
+
+INTERACTIVE = (QAbstractButton, QLineEdit, QComboBox, QAbstractSlider, QPlainTextEdit)
+
+
+def nameless(root: QWidget) -> list[str]:
+    return [
+        f"{type(widget).__name__} {widget.objectName()!r}"
+        for widget in root.findChildren(QWidget)
+        if isinstance(widget, INTERACTIVE)
+        and not isinstance(widget, QScrollBar)
+        and not widget.accessibleName()
+    ]
+
+
+def test_every_control_has_a_name(make_window: Make, qtbot: Any, sample: Path) -> None:
+    window = make_window(lambda: ScriptedClient([DIED]), request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(window.banner.isVisible)
+    assert nameless(window) == []
+    dialog = dialogs.shortcuts_dialog(window)
+    assert nameless(dialog) == []
+    assert isinstance(dialog, QDialog)
+
+
+def test_tab_reaches_every_control_and_leaves_the_code(
+    make_window: Make, qtbot: Any, sample: Path
+) -> None:
+    window = make_window(lambda: ScriptedClient(answer()), request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: state(window) is State.DONE)
+    window.activateWindow()
+    window.bar.snip.setFocus()
+    seen: set[QWidget] = set()
+    for _ in range(60):
+        focus = QApplication.focusWidget()
+        assert focus is not None
+        seen.add(focus)
+        qtbot.keyClick(focus, Qt.Key.Key_Tab)
+    wanted: list[QWidget] = [
+        window.bar.snip, window.bar.generate, window.bar.menu, window.source.view,
+        window.code.edit, window.preview.widths,
+    ]  # fmt: skip
+    assert [type(w).__name__ for w in wanted if w not in seen] == []
+
+
+def test_pane_shortcuts_move_the_focus(make_window: Make, qtbot: Any, sample: Path) -> None:
+    window = make_window(lambda: ScriptedClient(answer()), request)
+    load(window, qtbot, sample)
+    window.activateWindow()
+    control = Qt.KeyboardModifier.ControlModifier
+    qtbot.keyClick(window, Qt.Key.Key_1, control)
+    assert window.source.view.hasFocus()
+    qtbot.keyClick(window, Qt.Key.Key_2, control)
+    assert window.code.edit.hasFocus()
+    qtbot.keyClick(window.code.edit, Qt.Key.Key_F6, Qt.KeyboardModifier.ShiftModifier)
+    assert window.source.view.hasFocus()
+
+
+def test_every_shortcut_is_an_action_of_the_window(make_window: Make) -> None:
+    window = make_window(ScriptedClient, request)
+    assert QKeySequence("Ctrl+N") in window.actions_by_name["snip"].shortcuts()
+    assert set(window.actions_by_name.values()) <= set(window.actions())
+
+
+# Window ---------------------------------------------------------------------
+
+
+def test_window_remembers_its_size(make_window: Make) -> None:
+    window = make_window(ScriptedClient, request)
+    window.resize(700, 500)
+    window.close()
+    again = make_window(ScriptedClient, request)
+    assert (again.width(), again.height()) == (700, 500)
+
+
+def test_small_window_stacks_the_picture(make_window: Make, qtbot: Any, sample: Path) -> None:
+    window = make_window(ScriptedClient, request)
+    load(window, qtbot, sample)
+    window.resize(640, 520)
+    assert window.outer.orientation() is Qt.Orientation.Vertical
+    window.resize(1100, 700)
+    assert window.outer.orientation() is Qt.Orientation.Horizontal
+    assert window.minimumSizeHint().width() <= 640
+
+
+def test_theme_toggle_is_kept(make_window: Make) -> None:
+    window = make_window(ScriptedClient, request)
+    window.actions_by_name["theme_toggle"].trigger()
+    assert window.settings.theme == "dark"
+    assert window.actions_by_name["theme_dark"].isChecked()
+    window.actions_by_name["theme_toggle"].trigger()
+    assert window.settings.theme == "light"
+
+
+def test_old_state_of_the_window_does_no_harm(make_window: Make, tmp_path: Path) -> None:
+    from PySide6.QtCore import QSettings
+
+    state = QSettings(str(tmp_path / "state.ini"), QSettings.Format.IniFormat)
+    state.setValue("window/geometry", QByteArray(b"rubbish"))
+    state.setValue("window/outer", "text")
+    state.sync()
+    window = make_window(ScriptedClient, request)
+    assert window.width() == 1200
