@@ -65,29 +65,23 @@ def main() -> None:
         after = overlay.native_selection
         QTest.keyClick(overlay, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
         grown = overlay.native_selection
-        assert before is not None and after is not None and grown is not None
+        assert before is not None
+        assert after is not None
+        assert grown is not None
 
         taken: list[QImage] = []
         snip.taken.connect(taken.append)
-        natives: list[list[int]] = []
-        overlay.accepted.connect(
-            lambda image, one=overlay: natives.append(
-                [
-                    one.native_selection.x,
-                    one.native_selection.y,
-                    one.native_selection.width,
-                    one.native_selection.height,
-                ]
-            )
-        )
         drag(overlay, QPoint(10, 20), QPoint(110, 70))
+        native = overlay.native_selection
+        assert native is not None
+        rect = [native.x, native.y, native.width, native.height]
         image = taken[0]
         corner = image.pixelColor(0, 0)
         facts[shot.screen.name()] = {
-            "native": natives[0],
+            "native": rect,
             "image": [image.width(), image.height()],
             "corner": [corner.red(), corner.green()],
-            "wanted_corner": natives[0][:2],
+            "wanted_corner": rect[:2],
             "others_cleared": cleared,
             "tiny_refused": tiny_refused,
             "nudged": [after.x - before.x, after.y - before.y],
