@@ -109,6 +109,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 @dataclass
 class _Waiting:
     done: threading.Event = field(default_factory=threading.Event)
+    taken: bool = False
     answer: Ended | None = None
 
 
@@ -180,7 +181,7 @@ class WarmProcess:
             self._waiting.pop(serial, None)
         if waiting.answer is None:
             _kill(self._process)
-            raise ProcessGone(started=True)
+            raise ProcessGone(waiting.taken)
         return waiting.answer
 
     def _listen(self) -> None:
@@ -189,9 +190,16 @@ class WarmProcess:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             for line in stream:
                 fields = json.loads(line)
+                taken = fields["end"] == "taken"
                 with self._lock:
-                    waiting = self._waiting.pop(fields["id"], None)
-                if waiting is not None:
+                    waiting = self._waiting.get(fields["id"])
+                    if not taken:
+                        self._waiting.pop(fields["id"], None)
+                if waiting is None:
+                    continue
+                if taken:
+                    waiting.taken = True
+                else:
                     waiting.answer = Ended(str(fields["end"]), int(fields["value"]))
                     waiting.done.set()
         with self._lock:

@@ -2,9 +2,10 @@
 
 Requests are JSON lines on stdin, answers JSON lines on stdout. The first answer is
 `{"ready": VERSION}` or `{"fatal": MESSAGE}`. A request is `{"id", "folder", "code", "timeout"}` and
-what `plot_job.run_job` takes, its answer `{"id", "end": "exit"|"signal"|"timeout", "value"}`,
-sent when nothing of the job runs any more; results lie in the folder. The end of stdin ends all
-jobs, removes the folder given on the command line, and ends the process.
+what else `plot_job.run_job` takes. Its answers are `{"id", "end": "taken"}` when it was forked and
+`{"id", "end": "exit"|"signal"|"timeout", "value"}` when nothing of it runs any more; results lie
+in the folder. The end of stdin ends all jobs, removes the folder given on the command line, and
+ends the process.
 
 Where there is no fork, `once FOLDER` runs a single job: `request.json` from the folder, the line
 "started" on stdout when the script begins.
@@ -90,6 +91,7 @@ class Nursery:
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         self._jobs[pid] = _Job(request["id"], time.monotonic() + request["timeout"])
+        self.answer({"id": request["id"], "end": "taken"})
 
     def _stop_late(self) -> None:
         now = time.monotonic()

@@ -187,8 +187,10 @@ def _result(folder: Path, ended: Ended, timeout: float) -> PlotResult:
 def _how_it_ended(ended: Ended) -> str:
     if ended.end == "exit":
         return f"The script ended by itself (exit status {ended.value}) before its chart was drawn"
-    if ended.value in (getattr(signal, "SIGXCPU", None), getattr(signal, "SIGKILL", None)):
+    if ended.value == getattr(signal, "SIGXCPU", None):
         return f"The script was stopped: it used more than {CPU_SECONDS} s of processor time"
+    if ended.value == getattr(signal, "SIGKILL", None):
+        return "The script was killed: it used too much processor time or memory"
     try:
         name = signal.Signals(ended.value).name
     except ValueError:

@@ -16,12 +16,12 @@ def _list(text: str) -> tuple[str, ...]:
 _QUANTITIES = _list(
     "Sales|Revenue|Profit|Cost|Price|Count|Number|Value|Score|Accuracy|Loss|Error|Time|Speed|"
     "Temperature|Weight|Height|Distance|Energy|Power|Pressure|Share|Rate|Growth|Population|Users|"
-    "Visitors|Orders|Votes|Points|Frequency|Density|Output|Demand|Income|Age|Rating|Volume|Area|"
+    "Visitors|Orders|Votes|Points|Frequency|Density|Output|Demand|Age|Rating|Volume|Area|"
     "Length|Rainfall|Emissions|Precision|Recall|Latency|Memory"
 )
 _UNITS = _list("%|s|ms|kg|km|m|cm|USD|EUR|$|h|min|days|MB|GB|kW|°C|mm|t|k|mio|years|m/s")
 _X_NAMES = _list(
-    "Year|Month|Day|Week|Quarter|Time|Hour|Step|Epoch|Iteration|Category|Group|Product|Region|"
+    "Year|Month|Day|Week|Quarter|Time|Hour|Step|Epoch|Category|Group|Product|Region|"
     "Team|City|Country|Model|Method|Size|Age|Distance|Dose|Depth|Round|Trial|Index|x|t|n|Number|"
     "Batch|Length"
 )
@@ -33,9 +33,7 @@ _PAIRS = tuple(
         "Men|Women",
         "Before|After",
         "Plan|Actual",
-        "Income|Costs",
         "Ours|Baseline",
-        "North|South",
         "2023|2024",
     )
 )
