@@ -18,7 +18,8 @@ from app.controller import Controller
 from app.preview.chart import default_runner
 from app.store import settings as store
 from app.theme import CHOICES, Theme
-from app.views.main_window import MainWindow, Parts
+from app.views.main_window import MainWindow
+from app.views.parts import Parts
 from app.wiring import make_client, make_request
 
 

@@ -74,7 +74,8 @@ class _Documents(QWebEngineUrlSchemeHandler):
         buffer.setData(QByteArray(body))
         buffer.open(QIODevice.OpenModeFlag.ReadOnly)
         headers = {QByteArray(b"Content-Security-Policy"): [QByteArray(csp.encode())]}
-        job.setAdditionalResponseHeaders(headers)
+        # The stubs do not know that a header may have several values.
+        job.setAdditionalResponseHeaders(headers)  # type: ignore[arg-type]
         job.reply(QByteArray(b"text/html; charset=utf-8"), buffer)
 
 

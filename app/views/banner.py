@@ -83,7 +83,7 @@ class Banner(QFrame):
 
     def dismiss(self) -> None:
         """Take the message away."""
-        if self.isVisibleTo(self.parentWidget()):
+        if not self.isHidden():
             self._clear()
             self.hide()
             self.dismissed.emit()

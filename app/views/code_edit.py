@@ -124,12 +124,9 @@ class CodeEdit(QPlainTextEdit):
             self.setExtraSelections([])
             return
         selection = QTextEdit.ExtraSelection()
-        # The stubs know these members only as class attributes.
-        selection.format.setBackground(self._theme.colour("bad_soft"))  # type: ignore[attr-defined]
-        selection.format.setProperty(  # type: ignore[attr-defined]
-            QTextFormat.Property.FullWidthSelection, True
-        )
-        selection.cursor = QTextCursor(block)  # type: ignore[attr-defined]
+        selection.format.setBackground(self._theme.colour("bad_soft"))
+        selection.format.setProperty(QTextFormat.Property.FullWidthSelection, True)
+        selection.cursor = QTextCursor(block)
         self.setExtraSelections([selection])
 
     def _dress(self) -> None:

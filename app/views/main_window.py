@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
@@ -24,10 +24,8 @@ from app.actions import ACTIONS, make_actions
 from app.bootstrap import asset
 from app.capture import main as capture
 from app.capture.flow import SnipFlow
-from app.capture.models import CaptureHandler
 from app.controller import Controller
 from app.intake import may_hold_picture
-from app.preview.chart import Runner
 from app.session import Failure, State
 from app.store.settings import Settings
 from app.theme import Theme
@@ -35,6 +33,7 @@ from app.views import dialogs
 from app.views.banner import Banner
 from app.views.code_pane import CodePane
 from app.views.dress import Dresser, announce
+from app.views.parts import Parts
 from app.views.preview_pane import PreviewPane
 from app.views.source_pane import SourcePane
 from app.views.start_page import StartPage
@@ -45,17 +44,6 @@ NARROW = 900
 """Below this width the picture stands above code and preview instead of beside them."""
 
 EDIT_INTERVAL_MS = 400
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the window needs from outside; tests give their own."""
-
-    make_runner: Callable[[], Runner]
-    handlers: tuple[CaptureHandler, ...]
-    web_allowed: bool
-    state: QSettings
-    save_settings: Callable[[Settings], None]
 
 
 class MainWindow(QMainWindow):

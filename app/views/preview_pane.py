@@ -109,7 +109,7 @@ class PreviewPane(Pane):
 
     def focus_pane(self) -> None:
         current = self._stack.currentWidget()
-        (self.widths if current is self._card else current).setFocus()
+        (self.widths if current is None or current is self._card else current).setFocus()
 
     # What is shown ----------------------------------------------------------
 

@@ -25,7 +25,8 @@ from app.controller import Controller
 from app.preview.chart import default_runner
 from app.store.settings import Settings
 from app.theme import Theme
-from app.views.main_window import MainWindow, Parts
+from app.views.main_window import MainWindow
+from app.views.parts import Parts
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,8 @@ from app.preview.chart import default_runner
 from app.session import State
 from app.store.settings import Settings
 from app.theme import Theme
-from app.views.main_window import MainWindow, Parts
+from app.views.main_window import MainWindow
+from app.views.parts import Parts
 from app.wiring import make_request
 
 COLOURS = ("#d01010", "#10a010", "#1030d0", "#f0c000")

@@ -44,7 +44,13 @@ class MssHandler:
                 monitors: list[dict[str, Any]] = list(grabber.monitors[1:])
                 order = match_screens(
                     [
-                        native_place(*screen.geometry().getRect(), screen.devicePixelRatio())
+                        native_place(
+                            screen.geometry().x(),
+                            screen.geometry().y(),
+                            screen.geometry().width(),
+                            screen.geometry().height(),
+                            screen.devicePixelRatio(),
+                        )
                         for screen in screens
                     ],
                     [

@@ -1,0 +1,23 @@
+"""What the main window needs from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QSettings
+
+from app.capture.models import CaptureHandler
+from app.preview.chart import Runner
+from app.store.settings import Settings
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the window needs from outside; tests give their own."""
+
+    make_runner: Callable[[], Runner]
+    handlers: tuple[CaptureHandler, ...]
+    web_allowed: bool
+    state: QSettings
+    save_settings: Callable[[Settings], None]
