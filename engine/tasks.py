@@ -121,3 +121,11 @@ def _bare(answer: str, task: Task) -> str:
     if task.fence == "html" and "</html>" in code.lower():
         return code[: code.lower().rindex("</html>") + len("</html>")]
     return code.split(f"\n{FENCE}")[0]
+
+
+def task_of_code(code: str) -> Task:
+    """Which kind of code this is: Python where it parses as such and imports something."""
+    python = TASKS["matplotlib"]
+    if python.starts.search(code) and _python_problem(code) is None:
+        return python
+    return TASKS["html"]

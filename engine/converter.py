@@ -1,0 +1,321 @@
+"""One conversion from request to last token, inside the process that owns the model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from engine.cancel import CancelFlag
+from engine.errors import ErrorCode, VisCodexError
+from engine.hints import TextLine, format_hints, read
+from engine.images import load_picture, to_grid
+from engine.llama.answer import Answer
+from engine.llama.ledger import ImageItem
+from engine.llama.sampling import Sampling
+from engine.llama.session import Prefilled, VisionSession
+from engine.llama.vision import Chunks, picture_key
+from engine.models.card import ModelCard
+from engine.prompt import PromptPart, build_prompt
+from engine.protocol import ConvertRequest, Done, Encoding, Event, Target, TextRead, Token
+from engine.tasks import (
+    AUTO_INSTRUCTION,
+    AUTO_INSTRUCTION_SHORT,
+    FENCE,
+    TASKS,
+    Task,
+    task_of_code,
+)
+
+Emit = Callable[[Event], None]
+
+SMALL_PRINT = 16.0  # pixels of line height, as the model sees it, under which hints pay
+LEAST_ANSWER = 512  # cells kept free for the answer when hints are many
+HINTS_EXPLAINED = (
+    "The lines above were read from the picture: box in pixels, colours of ink and ground, text.\n"
+)
+
+
+class TextReader:
+    """Reads pictures on a thread of its own, one after the other; a failure gives no lines."""
+
+    def __init__(self, flag: CancelFlag) -> None:
+        self._flag = flag
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
+
+    def start(self, picture: Image.Image) -> Future[tuple[list[TextLine] | None, float]]:
+        """Lines (None where reading failed) and the seconds it took."""
+        return self._pool.submit(_read_timed, picture)
+
+    def wait(
+        self, future: Future[tuple[list[TextLine] | None, float]]
+    ) -> tuple[list[TextLine] | None, float]:
+        """The result. Raises VisCodexError(cancelled) without waiting for the reader to end."""
+        while True:
+            if self._flag.is_set():
+                future.cancel()
+                raise VisCodexError(ErrorCode.cancelled, "Cancelled.")
+            try:
+                return future.result(timeout=0.02)
+            except NotYet:
+                continue
+
+
+def _read_timed(picture: Image.Image) -> tuple[list[TextLine] | None, float]:
+    began = time.perf_counter()
+    try:
+        lines: list[TextLine] | None = read(picture)
+    except Exception:  # whatever a reader meets costs the hints, never the conversion
+        lines = None
+    return lines, time.perf_counter() - began
+
+
+def read_text(image: Path | bytes, reader: TextReader, emit: Emit) -> None:
+    """The text in a picture, as an event of its own and nothing else."""
+    began = time.perf_counter()
+    lines, seconds = reader.wait(reader.start(load_picture(image)))
+    if lines is None:
+        raise VisCodexError(
+            ErrorCode.internal,
+            "The text reader failed.",
+            "Run `viscodex doctor`; rapidocr and onnxruntime must be installed.",
+        )
+    emit(TextRead(lines))
+    total = time.perf_counter() - began
+    emit(Done("read", {"hints": seconds, "total": total, "finish_reason": "read"}))
+
+
+@dataclass
+class _Clock:
+    """Seconds since the start of a request, by name."""
+
+    began: float = field(default_factory=time.perf_counter)
+    marks: dict[str, float] = field(default_factory=dict)
+
+    def now(self) -> float:
+        return time.perf_counter() - self.began
+
+
+class Converter:
+    """A loaded model with its card. `convert` ends in a Done event, or raises VisCodexError."""
+
+    def __init__(
+        self, session: VisionSession, card: ModelCard, reader: TextReader, flag: CancelFlag
+    ) -> None:
+        self.session = session
+        self.card = card
+        self._reader = reader
+        self._flag = flag
+
+    def convert(self, request: ConvertRequest, emit: Emit, load_seconds: float = 0.0) -> None:
+        """Answer a request for code. `load_seconds` is only passed on to the figures."""
+        clock = _Clock()
+        task = self._task(request)
+        picture = load_picture(request.image)
+        seen = to_grid(picture, self.card.image)
+        key = picture_key(seen)
+        reading = None
+        if self._wants_reading(request) and self.session.threads > 1:
+            reading = self._reader.start(picture)
+
+        emit(Encoding(0.0))
+        self._look(seen, key, emit)
+        clock.marks["encode"] = clock.now()
+
+        if reading is None and self._wants_reading(request):
+            reading = self._reader.start(picture)
+        lines: list[TextLine] = []
+        clock.marks["hints"] = 0.0
+        if reading is not None:
+            found, clock.marks["hints"] = self._reader.wait(reading)
+            lines = found or []
+            emit(TextRead(lines))
+        scale = (seen.width / picture.width, seen.height / picture.height)
+        if not self._gives_hints(request, lines, scale[1]):
+            lines = []
+
+        with self._prompt(request, task, lines, scale, seen, key) as chunks:
+            prefilled = self.session.prefill(chunks, lambda _: None)
+            image_cells = sum(i.cells for i in chunks.items if isinstance(i, ImageItem))
+        if task is None:
+            task, confidence = self._choose()
+            emit(Target(task.name, confidence))
+        answer = self._write(request, task, emit, clock)
+        stats = self._figures(clock, prefilled, answer, load_seconds)
+        stats |= {"target": task.name, "image_tokens": image_cells, "image_size": list(seen.size)}
+        emit(Done(answer.reason, stats))
+
+    # Steps --------------------------------------------------------------------------------------
+
+    def _task(self, request: ConvertRequest) -> Task | None:
+        """What to write; None where the model is to decide."""
+        if request.target == "auto":
+            if request.refine is not None:
+                return task_of_code(request.refine[1])
+            if len(self.card.targets) == 1:
+                return TASKS[self.card.targets[0]]
+            return None
+        if request.target not in self.card.targets:
+            raise VisCodexError(
+                ErrorCode.bad_input,
+                f"The model {self.card.name} does not write {request.target}.",
+                f"It writes {', '.join(self.card.targets)}.",
+            )
+        return TASKS[request.target]
+
+    def _wants_reading(self, request: ConvertRequest) -> bool:
+        mode = self.card.hints if request.hints == "auto" else request.hints
+        return mode != "never"
+
+    def _gives_hints(self, request: ConvertRequest, lines: list[TextLine], scale: float) -> bool:
+        if not lines or "always" in (request.hints, self.card.hints):
+            return bool(lines)
+        return median(line.box[3] - line.box[1] for line in lines) * scale < SMALL_PRINT
+
+    def _look(self, seen: Image.Image, key: str, emit: Emit) -> None:
+        """Bring everything up to the picture into the cache, while its text is read."""
+        parts = build_prompt("", "", "", self.card.system)
+        head = parts[: 1 + next(i for i, part in enumerate(parts) if part.kind == "image")]
+        shown = 0.0
+
+        def progress(part: float) -> None:
+            nonlocal shown
+            if part - shown >= 0.02:
+                shown = part
+                emit(Encoding(round(min(part, 0.99), 3)))
+
+        with self.session.tokenize(head, seen, key) as chunks:
+            self.session.prefill(chunks, progress, ahead=True)
+        emit(Encoding(1.0))
+
+    def _prompt(
+        self,
+        request: ConvertRequest,
+        task: Task | None,
+        lines: list[TextLine],
+        scale: tuple[float, float],
+        seen: Image.Image,
+        key: str,
+    ) -> Chunks:
+        """The whole prompt, with as many hints as leave room for an answer."""
+        instruction = self._instruction(request, task)
+        prefill = FENCE if task is None else task.prefill
+        room = self.session.context_cells - LEAST_ANSWER
+        count = len(lines)
+        while True:
+            hints = format_hints(lines, scale, count)
+            explained = HINTS_EXPLAINED if hints and self.card.prompt == "full" else ""
+            parts: list[PromptPart] = build_prompt(
+                hints, explained + instruction, prefill, self.card.system
+            )
+            chunks = self.session.tokenize(parts, seen, key)
+            taken = sum(i.cells if isinstance(i, ImageItem) else 1 for i in chunks.items)
+            if taken <= room or count == 0:
+                return chunks
+            chunks.__exit__(None, None, None)
+            count = min(count - 1, count * 3 // 4)
+
+    def _instruction(self, request: ConvertRequest, task: Task | None) -> str:
+        short = self.card.prompt == "short"
+        if task is None:
+            return AUTO_INSTRUCTION_SHORT if short else AUTO_INSTRUCTION
+        instruction = task.short_instruction if short else task.instruction
+        if request.refine is None:
+            return instruction
+        change, code = request.refine
+        return (
+            f"{instruction}\nThis is the code so far:\n{task.prefill}{code.rstrip()}\n{FENCE}\n"
+            f"Change it, and write all of it again: {change.strip()}"
+        )
+
+    def _choose(self) -> tuple[Task, float]:
+        """What the model would rather write: softmax over the first token after the fence."""
+        tasks = [TASKS[name] for name in self.card.targets]
+        vocabulary = self.session.vocabulary
+        firsts = [vocabulary.tokenize(task.fence, special=False)[0] for task in tasks]
+        scores = self.session.logits()[firsts].astype(np.float64)
+        shares = np.exp(scores - scores.max())
+        shares /= shares.sum()
+        best = int(shares.argmax())
+        for token in vocabulary.tokenize(tasks[best].prefill[len(FENCE) :], special=False):
+            self.session.append(token)
+        return tasks[best], round(float(shares[best]), 4)
+
+    def _write(self, request: ConvertRequest, task: Task, emit: Emit, clock: _Clock) -> Answer:
+        """Draw tokens until the answer is complete."""
+        free = self.session.free_cells
+        if free < 1:
+            raise VisCodexError(
+                ErrorCode.context_full,
+                f"The prompt fills the model's {self.session.context_cells} tokens.",
+                "Snip a smaller region, or refine shorter code.",
+            )
+        wanted = request.max_tokens or int(self.card.sampling.get("max_tokens", 0)) or free
+        answer = Answer(task.prefill, min(wanted, free))
+        emit(Token(task.prefill))
+        vocabulary = self.session.vocabulary
+        sampler = self.session.sampler(self._sampling(request))
+        try:
+            while True:
+                if self._flag.is_set():
+                    raise VisCodexError(ErrorCode.cancelled, "Cancelled.")
+                token = self.session.draw(sampler)
+                clock.marks.setdefault("first_token", clock.now())
+                if vocabulary.ends(token):
+                    text = answer.end("stop")
+                else:
+                    text = answer.take(token, vocabulary.piece(token))
+                    if answer.complete:
+                        text += answer.end(answer.reason)
+                    else:
+                        self.session.append(token)
+                if text:
+                    emit(Token(text))
+                if answer.complete:
+                    return answer
+        finally:
+            sampler.close()
+
+    def _sampling(self, request: ConvertRequest) -> Sampling:
+        card: dict[str, Any] = dict(self.card.sampling)
+        if request.temperature is not None:
+            card["temperature"] = request.temperature
+        default = Sampling()
+        return Sampling(
+            temperature=float(card.get("temperature", default.temperature)),
+            top_k=int(card.get("top_k", default.top_k)),
+            top_p=float(card.get("top_p", default.top_p)),
+            min_p=float(card.get("min_p", default.min_p)),
+            seed=request.seed,
+        )
+
+    def _figures(
+        self, clock: _Clock, prefilled: Prefilled, answer: Answer, load_seconds: float
+    ) -> dict[str, Any]:
+        total = clock.now()
+        first = clock.marks["first_token"]
+        writing = total - first
+        speed = (answer.tokens - 1) / writing if answer.tokens > 1 and writing > 0 else 0.0
+        seconds = {
+            "load": load_seconds,
+            "encode": clock.marks["encode"],
+            "hints": clock.marks["hints"],
+            "first_token": first,
+            "total": total,
+        }
+        return {
+            **{name: round(value, 4) for name, value in seconds.items()},
+            "prompt_tokens": prefilled.cells,
+            "reused_tokens": prefilled.reused,
+            "tokens": answer.tokens,
+            "tokens_per_second": round(speed, 2),
+            "finish_reason": answer.reason,
+        }

@@ -1,0 +1,303 @@
+"""A loaded model with one conversation in its KV cache: prompt in, tokens out.
+
+Positions are always given, never left to the library. Every decode is followed by its entry in the
+ledger, and whatever stopped half-way is removed again, so that the ledger tells the truth.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from engine.cancel import CancelFlag
+from engine.errors import ErrorCode, VisCodexError
+from engine.images import ImageLimits
+from engine.llama.ledger import ImageItem, Ledger, cells_of, common_length
+from engine.llama.library import FLASH_ATTENTION_AUTO, llama, log, mtmd, physical_cores, set_up
+from engine.llama.sampling import Sampler, Sampling
+from engine.llama.vision import Chunks, Progress, VisionEncoder, load_failed
+from engine.llama.vocabulary import Vocabulary
+from engine.prompt import PromptPart
+
+BATCH = 512  # tokens a call: also how long a GPU cannot be stopped
+LANGUAGE_SHARE = 0.8  # of the loading bar
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """How a model is loaded. `context` in cells; None for threads: all physical cores."""
+
+    context: int = 8192
+    limits: ImageLimits = field(default_factory=ImageLimits)
+    threads: int | None = None
+    gpu: bool = True
+
+
+@dataclass(frozen=True)
+class Prefilled:
+    """What a prompt took: its cells, and how many of them were there already."""
+
+    cells: int
+    reused: int
+
+
+def _cancelled() -> VisCodexError:
+    return VisCodexError(ErrorCode.cancelled, "Cancelled.")
+
+
+class VisionSession:
+    """Owns model, context and vision encoder. Not for several threads at once."""
+
+    _model: Any = None
+    _context: Any = None
+    _batch: Any = None
+
+    def __init__(
+        self,
+        model: Path,
+        mmproj: Path,
+        options: SessionOptions,
+        flag: CancelFlag,
+        progress: Progress,
+    ) -> None:
+        """Load both files; `progress` hears 0..1.
+
+        Raises VisCodexError: model_broken, out_of_memory, cancelled.
+        """
+        set_up()
+        self._flag = flag
+        self.threads = options.threads or physical_cores()
+        self.gpu = options.gpu and bool(llama.llama_supports_gpu_offload())
+        try:
+            self._load_model(model, progress)
+            self._make_context(options)
+            self.vocabulary = Vocabulary(self._model)
+            self.vision = VisionEncoder(
+                mmproj,
+                self._model,
+                threads=self.threads,
+                limits=options.limits,
+                use_gpu=self.gpu,
+                flag=flag,
+                progress=lambda part: progress(LANGUAGE_SHARE + part * (1 - LANGUAGE_SHARE)),
+            )
+        except BaseException:
+            self.close()
+            raise
+        self.ledger = Ledger()
+        self.decoded = 0  # tokens run through the model, prompts included
+        progress(1.0)
+
+    def _load_model(self, path: Path, progress: Progress) -> None:
+        def on_load(fraction: float, _data: Any) -> bool:
+            progress(fraction * LANGUAGE_SHARE)
+            return not self._flag.is_set()
+
+        self._on_load = llama.llama_progress_callback(on_load)  # kept: the library calls it
+        params = llama.llama_model_default_params()
+        params.n_gpu_layers = -1 if self.gpu else 0
+        params.progress_callback = self._on_load
+        log.lines.clear()
+        self._model = llama.llama_model_load_from_file(bytes(path), params)
+        if not self._model:
+            raise _cancelled() if self._flag.is_set() else load_failed(path)
+
+    def _make_context(self, options: SessionOptions) -> None:
+        trained = int(llama.llama_model_n_ctx_train(self._model))
+        params = llama.llama_context_default_params()
+        params.n_ctx = min(options.context, trained) if trained > 0 else options.context
+        params.n_batch = params.n_ubatch = BATCH
+        params.n_seq_max = 1
+        params.n_threads = params.n_threads_batch = self.threads
+        params.flash_attn_type = FLASH_ATTENTION_AUTO
+        params.offload_kqv = params.op_offload = self.gpu
+        self._flag_bytes = self._flag.buffer()
+        strlen = _strlen()
+        if strlen is not None:
+            params.abort_callback = ctypes.cast(strlen, llama.ggml_abort_callback)
+            params.abort_callback_data = ctypes.addressof(self._flag_bytes)
+        self._context = llama.llama_init_from_model(self._model, params)
+        if not self._context:
+            raise VisCodexError(
+                ErrorCode.out_of_memory,
+                f"There is not enough memory for a context of {params.n_ctx} tokens.",
+                "Close other programs, or choose a smaller model.",
+            )
+        self._memory = llama.llama_get_memory(self._context)
+        self._batch = llama.llama_batch_init(BATCH, 0, 1)
+        self.context_cells = int(llama.llama_n_ctx(self._context))
+
+    def close(self) -> None:
+        """Free everything."""
+        vision = getattr(self, "vision", None)
+        if vision is not None:
+            vision.close()
+        batch, self._batch = self._batch, None
+        if batch is not None:
+            llama.llama_batch_free(batch)
+        context, self._context = self._context, None
+        if context is not None:
+            llama.llama_free(context)
+        model, self._model = self._model, None
+        if model is not None:
+            llama.llama_model_free(model)
+
+    @property
+    def device(self) -> str:
+        """Where it computes, for people."""
+        return "GPU" if self.gpu else f"CPU, {self.threads} threads"
+
+    @property
+    def free_cells(self) -> int:
+        """Cells that are left for the answer."""
+        return self.context_cells - self.ledger.cells
+
+    def tokenize(self, parts: Sequence[PromptPart], picture: Image.Image, key: str) -> Chunks:
+        """Tokens of a prompt; see VisionEncoder.tokenize."""
+        return self.vision.tokenize(parts, picture, key)
+
+    # Evaluation -------------------------------------------------------------------------------
+
+    def prefill(self, chunks: Chunks, progress: Progress, *, ahead: bool = False) -> Prefilled:
+        """Bring the cache to exactly this prompt, with logits for its last token.
+
+        What the cache already begins with is kept; a picture seen before is not encoded again.
+        With `ahead` this is only the start of a prompt: what follows it may stay for now.
+        `progress` hears how far the picture is, 0..1. Raises VisCodexError: context_full,
+        cancelled, out_of_memory.
+        """
+        items = chunks.items
+        cells = cells_of(items)
+        if cells >= self.context_cells:
+            raise VisCodexError(
+                ErrorCode.context_full,
+                f"The prompt has {cells} tokens, the model takes {self.context_cells}.",
+                "Snip a smaller region, or refine shorter code.",
+            )
+        common = common_length(self.ledger.items, items)
+        if ahead and common == len(items):
+            return Prefilled(cells, cells)
+        keep = min(common, len(items) - 1)
+        self._trim(keep)
+        reused = self.ledger.cells
+        at = keep
+        while at < len(items):
+            item = items[at]
+            if isinstance(item, ImageItem):
+                self._decode_picture(chunks.pictures[at], item, progress)
+                at += 1
+                continue
+            end = at
+            while end < len(items) and end - at < BATCH and not isinstance(items[end], ImageItem):
+                end += 1
+            self._decode_tokens([t for t in items[at:end] if isinstance(t, int)])
+            at = end
+        return Prefilled(cells, reused)
+
+    def append(self, token: int) -> None:
+        """Decode one more token. Raises VisCodexError: context_full, cancelled."""
+        self._decode_tokens([token])
+
+    def sampler(self, sampling: Sampling) -> Sampler:
+        """A new sampler; the caller closes it."""
+        return Sampler(sampling)
+
+    def draw(self, sampler: Sampler) -> int:
+        """The next token after what was decoded last."""
+        return sampler.draw(self._context)
+
+    def logits(self) -> NDArray[np.float32]:
+        """Logits (vocabulary,) after what was decoded last: a copy."""
+        row = llama.llama_get_logits_ith(self._context, -1)
+        return np.ctypeslib.as_array(row, shape=(self.vocabulary.size,)).copy()
+
+    def _decode_tokens(self, tokens: Sequence[int]) -> None:
+        batch, start = self._batch, self.ledger.position
+        batch.n_tokens = len(tokens)
+        for index, token in enumerate(tokens):
+            batch.token[index] = token
+            batch.pos[index] = start + index
+            batch.n_seq_id[index] = 1
+            batch.seq_id[index][0] = 0
+            batch.logits[index] = 0
+        batch.logits[len(tokens) - 1] = 1
+        self._checked(llama.llama_decode(self._context, batch))
+        self.decoded += len(tokens)
+        for token in tokens:
+            self.ledger.append(token)
+
+    def _decode_picture(self, chunk: Any, item: ImageItem, progress: Progress) -> None:
+        embeddings = self.vision.encode(chunk, item, lambda part: progress(part * LANGUAGE_SHARE))
+
+        def on_batch(_batch: Any, _data: Any) -> int:
+            return 1 if self._flag.is_set() else 0
+
+        callback = mtmd.mtmd_helper_post_decode_callback(on_batch)
+        moved = llama.llama_pos(self.ledger.position)
+        result = mtmd.mtmd_helper_decode_image_chunk(
+            self.vision.native,
+            self._context,
+            chunk,
+            embeddings.ctypes.data_as(ctypes.POINTER(ctypes.c_float)),
+            self.ledger.position,
+            0,
+            BATCH,
+            ctypes.byref(moved),
+            callback,
+            None,
+        )
+        if result and self._flag.is_set():
+            result = 2
+        self._checked(result)
+        self.decoded += item.cells
+        self.ledger.append(item)
+        if self.ledger.position != moved.value:
+            self._forget()
+            raise VisCodexError(
+                ErrorCode.internal, "The picture's positions disagree.", "Report it."
+            )
+        progress(1.0)
+
+    def _checked(self, result: int) -> None:
+        """Turn a return code of decode into an error, with the cache as the ledger says."""
+        if result == 0:
+            return
+        self._trim(len(self.ledger.items))
+        if result == 1:
+            raise VisCodexError(
+                ErrorCode.context_full,
+                f"The model's {self.context_cells} tokens are used up.",
+                "Snip a smaller region.",
+            )
+        if result == 2:
+            raise _cancelled()
+        raise VisCodexError(
+            ErrorCode.internal, f"llama.cpp could not go on (code {result}).", "Try again."
+        )
+
+    def _trim(self, length: int) -> None:
+        position = self.ledger.trim(length)
+        if not llama.llama_memory_seq_rm(self._memory, 0, position, -1):
+            # Models with a recurrent state cannot go back a part of the way.
+            self._forget()
+
+    def _forget(self) -> None:
+        llama.llama_memory_clear(self._memory, True)
+        self.ledger = Ledger()
+
+
+def _strlen() -> Any:
+    """libc's strlen, or None where it cannot be had: then decoding stops between batches only."""
+    try:
+        library = ctypes.CDLL(None) if os.name == "posix" else ctypes.CDLL("ucrtbase")
+        return library.strlen
+    except (AttributeError, OSError):
+        return None
