@@ -10,12 +10,13 @@ import torch
 from torch import nn
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
+from engine.errors import ErrorCode, VisCodexError
 from engine.images import ImageLimits
 from training.config import NanoRecipe, StagePlan
 from training.nano.batches import PromptEncoder
 from training.nano.build import build
 from training.nano.corpus import Corpus, language_batches, vision_batches
-from training.nano.model import build_model
+from training.nano.model import ModelShape, build_model
 from training.nano.objectives import PatchHeads, language_outcome, vision_outcome
 from training.nano.reader_noise import ReaderNoise
 from training.nano.tokenizer import train_tokenizer
@@ -103,6 +104,7 @@ def run_recipe(
     build(folder / "data", recipe.data, progress=lambda a, b: report(f"data: shard {a} of {b}"))
     corpus = Corpus(folder / "data")
     tokenizer = _tokenizer(folder, recipe, corpus)
+    (folder / "shape.json").write_text(recipe.model.model_dump_json(indent=1) + "\n")
     model = build_model(recipe.model, tokenizer, recipe.seed)
     for plan in recipe.stages:
         if not run_stage(
@@ -123,3 +125,19 @@ def save_checkpoint(
     """Write the model as a transformers checkpoint with tokenizer and template."""
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def snapshot_stage(folder: Path, stage: str) -> Path:
+    """Write the weights saved by `stage` as a transformers checkpoint; returns its folder."""
+    state_file = folder / f"{stage}.pt"
+    if not state_file.exists():
+        raise VisCodexError(
+            ErrorCode.bad_input, f"There is no state of stage '{stage}' in '{folder}'.", "Train it."
+        )
+    tokenizer = load_tokenizer(folder)
+    state = torch.load(state_file, weights_only=True)["model"]
+    shape = ModelShape.model_validate_json((folder / "shape.json").read_text())
+    model = build_model(shape, tokenizer, 0)
+    model.load_state_dict(state)
+    save_checkpoint(model, tokenizer, folder / "checkpoint")
+    return folder / "checkpoint"

@@ -9,6 +9,7 @@ pre-tokenizer unchanged, only the training of the merges is stricter.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -31,6 +32,10 @@ SPECIAL_TOKENS = (
     "<|video_pad|>",
 )
 TEMPLATE_FILE = Path(__file__).with_name("chat_template.jinja")
+
+# Words of every prompt, wanted as single tokens however rare they are in the code itself.
+PROMPT_WORDS = ("user", "assistant", "Write", "the", "HTML", "matplotlib", "code", "```")
+PROMPT_WORD_COUNT = 100_000
 
 _LETTERS = regex.compile(r"\p{L}+")
 _TEXT_UNITS = regex.compile(r"\p{L}+|\p{N}|\s+|[^\s\p{L}\p{N}]")
@@ -87,6 +92,7 @@ def train_tokenizer(
     The vocabulary has exactly `vocab_size` entries, special tokens included (they come last).
     """
     units, spaced = _count_units(samples)
+    units.update({word: PROMPT_WORD_COUNT for word in PROMPT_WORDS})
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     trainer = trainers.BpeTrainer(
@@ -100,8 +106,6 @@ def train_tokenizer(
     learner.train_from_iterator(
         (unit for unit, count in ordered for _ in range(max(1, int(count**0.5)))), trainer
     )
-    import json
-
     state = json.loads(learner.to_str())["model"]
     vocab: dict[str, int] = state["vocab"]
     merges = [tuple(m) if isinstance(m, list) else tuple(m.split(" ")) for m in state["merges"]]

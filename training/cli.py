@@ -1,0 +1,118 @@
+"""The `viscodex-train` command."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.errors import VisCodexError
+
+application = typer.Typer(
+    help="Make a VisCodex model: data, training, export, measuring.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Work = Annotated[
+    Path, typer.Option("--work", help="Folder for data, checkpoints and metrics.", metavar="DIR")
+]
+WORK = Path("runs/nano")
+
+
+@application.command()
+def run(
+    recipe: Annotated[Path, typer.Argument(help="A recipe, such as training/recipes/nano.yaml.")],
+    work: Work = WORK,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after this long; the next run goes on from there.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Processor threads (default: all).")] = None,
+) -> None:
+    """Run all stages of a recipe that are not finished. Can be stopped and started at any time.
+
+    Example: viscodex-train run training/recipes/nano.yaml --minutes 60
+    """
+    import torch
+
+    from training.config import load_recipe
+    from training.nano.plot import plot_losses
+    from training.nano.stages import run_recipe
+
+    plan = load_recipe(recipe)
+    if threads:
+        torch.set_num_threads(threads)
+    deadline = None if minutes is None else time.time() + 60 * minutes
+    finished = run_recipe(plan, work, deadline=deadline, report=lambda text: print(text, flush=True))
+    plot_losses(work / "metrics.jsonl", work / "losses.png")
+    print("All stages are done." if finished else "Stopped; run again to go on.")
+
+
+@application.command()
+def snapshot(work: Work = WORK, stage: str = "joint") -> None:
+    """Write the newest state of a running or stopped stage as a checkpoint (WORK/checkpoint)."""
+    from training.nano.stages import snapshot_stage
+
+    print(f"Written: {snapshot_stage(work, stage)}")
+
+
+@application.command()
+def evaluate(
+    what: Annotated[str, typer.Argument(help="held-out (generated pictures) or snips (real ones).")],
+    model: Annotated[str, typer.Option(help="Model folder, GGUF file or name.")] = "viscodex-nano",
+    count: Annotated[int, typer.Option(help="How many held-out pictures.")] = 60,
+    data: Annotated[
+        Path | None,
+        typer.Option(envvar="VISCODEX_DATA", help="Folder that holds snips/pages and snips/charts."),
+    ] = None,
+    auto: Annotated[bool, typer.Option(help="Let the model choose the target.")] = False,
+    out: Annotated[Path, typer.Option(help="Where to write the scores.")] = Path("runs/scores.json"),
+) -> None:
+    """Answer, render and score a set of pictures with an exported model.
+
+    Example: viscodex-train evaluate held-out --count 60 --out runs/held_out.json
+    """
+    import json
+
+    from engine.errors import ErrorCode
+    from engine.models.store import find_model
+    from training.evaluate import snips
+
+    if what == "held-out":
+        chosen = snips.held_out_snips(count)
+    elif what == "snips" and data is not None:
+        chosen = snips.real_snips(data / "snips")
+    else:
+        raise VisCodexError(
+            ErrorCode.bad_input,
+            "Say what to measure: held-out, or snips with --data DIR (or VISCODEX_DATA).",
+        )
+    scores = snips.measure(find_model(model), chosen, auto=auto)
+    snips.save_scores(out, scores)
+    groups = json.loads(out.read_text())["summary"]
+    for name, figures in groups.items():
+        print(name, " ".join(f"{key}={value:.3f}" for key, value in figures.items()))
+
+
+def main() -> None:
+    """Entry point: errors in one line, exit status 2 for bad input and 1 for failure."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    try:
+        application()
+    except VisCodexError as error:
+        if debug:
+            raise
+        print(f"viscodex-train: error: {error.message} {error.advice}".strip(), file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print("viscodex-train: stopped.", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Measuring: answers of an exported model, rendered and scored."""

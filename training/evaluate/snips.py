@@ -1,0 +1,257 @@
+"""Runs a model over pictures through the engine and scores what comes back by rendering it.
+
+The same for generated pictures held out of training and for real snips: does the answer parse and
+render without an error, does it hold the words, and how alike are the two pictures, beside the
+likeness of a blank page and of another picture of the set.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import os
+import re
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from PIL import Image
+
+from engine.client import EngineClient
+from engine.compare import similarity
+from engine.errors import VisCodexError
+from engine.models.store import ModelFiles
+from engine.protocol import ConvertRequest, Done, Error, Target, Token
+from engine.render.html import HtmlRenderer
+from engine.render.python import PlotRunner
+from engine.tasks import TASKS, extract_code
+
+
+@dataclass(frozen=True)
+class Snip:
+    """A picture with the target wanted and the words it shows (None: not known)."""
+
+    id: str
+    target: str
+    picture: Image.Image
+    words: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Score:
+    """What came of one snip. `error` is None where the answer parsed and rendered."""
+
+    id: str
+    target: str
+    chosen: str
+    seconds: float
+    tokens: int
+    reason: str
+    error: str | None
+    word_recall: float | None
+    similarity: float
+    blank: float
+    other: float
+    code: str
+
+
+_WORD = re.compile(r"\w+")
+
+
+def words_of(texts: Sequence[str]) -> tuple[str, ...]:
+    """Words of some texts, lower case, in order."""
+    return tuple(word for text in texts for word in _WORD.findall(text.lower()))
+
+
+def word_recall(wanted: Sequence[str], found: Sequence[str]) -> float:
+    """Share of the wanted words, each as often as it stands there, that are among the found."""
+    have = Counter(found)
+    hits = sum(min(count, have[word]) for word, count in Counter(wanted).items())
+    return hits / len(wanted)
+
+
+class Scorer:
+    """Holds engine and renderers for a run over many snips."""
+
+    def __init__(self, model: ModelFiles) -> None:
+        self.client = EngineClient(model)
+        self.pages = HtmlRenderer()
+        self.plots = PlotRunner()
+
+    def __enter__(self) -> Scorer:
+        return self
+
+    def __exit__(self, *ignored: object) -> None:
+        self.client.close()
+        self.pages.close()
+        self.plots.close()
+
+    def answer(self, snip: Snip, target: str, max_tokens: int) -> tuple[str, str, Done]:
+        """Convert a snip; returns (code's target, answer, final event). VisCodexError on failure."""
+        out = io.BytesIO()
+        snip.picture.save(out, "PNG")
+        request = ConvertRequest(out.getvalue(), target, "always", max_tokens, 0, 0.0)
+        parts: list[str] = []
+        chosen = target
+        for event in self.client.convert(request):
+            if isinstance(event, Token):
+                parts.append(event.text)
+            elif isinstance(event, Target):
+                chosen = event.name
+            elif isinstance(event, Error):
+                raise event.exception()
+            elif isinstance(event, Done):
+                return chosen, "".join(parts), event
+        raise RuntimeError("the engine's events ended without a final one")
+
+    def render(self, code: str, target: str, size: tuple[int, int]) -> tuple[Image.Image, list[str]]:
+        """Draw code at the width of the snip; returns the picture and the texts in it."""
+        if target == "html":
+            page = self.pages.render(code, size[0], max_height=2 * max(size), describe=True)
+            assert page.description is not None
+            texts = [str(t["text"]) for t in page.description["texts"]]
+            return Image.open(io.BytesIO(page.png)).convert("RGB"), texts
+        ast.parse(code)
+        plot = self.plots.run(code, describe=True)
+        if plot.png is None:
+            raise ValueError(plot.error or "no picture")
+        description = plot.description or {"texts": []}
+        texts = [str(t["text"]) for t in description["texts"]]
+        return Image.open(io.BytesIO(plot.png)).convert("RGB"), texts
+
+    def score(self, snip: Snip, other: Image.Image, *, auto: bool, max_tokens: int) -> Score:
+        """Convert, render and compare one snip."""
+        began = time.perf_counter()
+        blank = Image.new("RGB", snip.picture.size, "white")
+        base = Score(
+            snip.id,
+            snip.target,
+            snip.target,
+            0.0,
+            0,
+            "failed",
+            None,
+            None if snip.words is None else 0.0,
+            0.0,
+            similarity(snip.picture, blank).total,
+            similarity(snip.picture, other).total,
+            "",
+        )
+        try:
+            chosen, answer, done = self.answer(snip, "auto" if auto else snip.target, max_tokens)
+        except VisCodexError as error:
+            return replace(base, error=error.message, seconds=time.perf_counter() - began)
+        base = replace(
+            base,
+            chosen=chosen,
+            seconds=time.perf_counter() - began,
+            tokens=int(done.stats.get("tokens", 0)),
+            reason=done.reason,
+            code=answer,
+        )
+        try:
+            code = extract_code(answer, TASKS[chosen])
+            picture, texts = self.render(code, chosen, snip.picture.size)
+        except (VisCodexError, ValueError, SyntaxError) as error:
+            return replace(base, error=str(error)[:200])
+        recall = None if not snip.words else word_recall(snip.words, words_of(texts))
+        return replace(
+            base,
+            code=code,
+            word_recall=recall,
+            similarity=similarity(snip.picture, picture).total,
+        )
+
+
+def summary(scores: Sequence[Score]) -> dict[str, float | int]:
+    """Means over a set of scores; shares and likenesses 0..1."""
+    recalls = [s.word_recall for s in scores if s.word_recall is not None]
+    return {
+        "snips": len(scores),
+        "rendered": statistics.fmean(s.error is None for s in scores),
+        "word_recall": statistics.fmean(recalls) if recalls else 0.0,
+        "similarity": statistics.fmean(s.similarity for s in scores),
+        "blank": statistics.fmean(s.blank for s in scores),
+        "other": statistics.fmean(s.other for s in scores),
+        "target_right": statistics.fmean(s.chosen == s.target for s in scores),
+        "cut_off": statistics.fmean(s.reason in ("length", "loop") for s in scores),
+        "tokens": statistics.fmean(s.tokens for s in scores),
+        "seconds": statistics.median(s.seconds for s in scores),
+    }
+
+
+def measure(
+    model: ModelFiles,
+    snips: Sequence[Snip],
+    *,
+    auto: bool = False,
+    max_tokens: int = 1200,
+    report: Callable[[str], None] = print,
+) -> list[Score]:
+    """Score all snips; the likeness to another picture takes the next one of the same target."""
+    scores = []
+    with Scorer(model) as scorer:
+        for number, snip in enumerate(snips):
+            later = [*snips[number + 1 :], *snips[:number]]
+            other = next((s.picture for s in later if s.target == snip.target), snip.picture)
+            score = scorer.score(snip, other, auto=auto, max_tokens=max_tokens)
+            scores.append(score)
+            report(
+                f"{number + 1}/{len(snips)} {snip.id}: similarity {score.similarity:.2f}, "
+                f"words {-1 if score.word_recall is None else score.word_recall:.2f}, "
+                f"{score.seconds:.1f} s, {score.error or score.reason}"
+            )
+    return scores
+
+
+def save_scores(path: Path, scores: Sequence[Score]) -> None:
+    """One JSON object: summaries (all, by target) and every score."""
+    groups = {"all": list(scores)}
+    for score in scores:
+        groups.setdefault(score.target, []).append(score)
+    data = {
+        "summary": {name: summary(group) for name, group in groups.items()},
+        "scores": [asdict(score) for score in scores],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    os.replace(part, path)
+
+
+def held_out_snips(count: int) -> list[Snip]:
+    """Generated pictures whose numbers are never trained on, a tenth of their words neither."""
+    from training.nano.build import DataPlan, Maker, held_out_numbers
+
+    maker = Maker(DataPlan(samples=count))
+    snips: list[Snip] = []
+    try:
+        for number in held_out_numbers(10 * count):
+            sample = maker.make(number)
+            if sample is None:
+                continue
+            target = "html" if sample.kind == "html" else "matplotlib"
+            words = words_of([line.text for line in sample.lines])
+            snips.append(Snip(sample.id, target, sample.picture(), words or None))
+            if len(snips) == count:
+                break
+    finally:
+        maker.close()
+    return snips
+
+
+def real_snips(folder: Path) -> list[Snip]:
+    """Real crops: `pages/<id>.png` with `<id>.json`, `charts/<id>.png` with `<id>.py`."""
+    snips = []
+    for path in sorted((folder / "pages").glob("*.png")):
+        truth = json.loads(path.with_suffix(".json").read_text())
+        texts = truth["text"] if isinstance(truth["text"], list) else [str(truth["text"])]
+        picture = Image.open(path).convert("RGB")
+        snips.append(Snip(path.stem, "html", picture, words_of([str(t) for t in texts]) or None))
+    for path in sorted((folder / "charts").glob("*.png")):
+        snips.append(Snip(path.stem, "matplotlib", Image.open(path).convert("RGB"), None))
+    return snips
