@@ -37,9 +37,9 @@ def make_application(arguments: list[str]) -> QApplication:
     prepare_environment()
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     if preview_allowed():
-        from app.preview import web
+        from app.preview.scheme import register_scheme
 
-        web.register_scheme()
+        register_scheme()
         QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
     application = QApplication(arguments or [APPLICATION])
     application.setApplicationName(APPLICATION)

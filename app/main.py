@@ -16,11 +16,14 @@ from app.bridge import EngineBridge
 from app.capture.main import default_handlers
 from app.controller import Controller
 from app.preview.chart import default_runner
+from app.session import Failure
 from app.store import settings as store
 from app.theme import CHOICES, Theme
 from app.views.main_window import MainWindow
 from app.views.parts import Parts
 from app.wiring import make_client, make_request
+
+MODEL_FAULTS = frozenset({"model_missing", "model_broken", "model_mismatch"})
 
 
 def main(image: Path | None = None, capture: bool = False) -> int:
@@ -63,6 +66,7 @@ def make_window(application: QApplication, settings_path: Path | None = None) ->
     window.model_chosen.connect(
         lambda chosen: bridge.change_client(partial(make_client, str(chosen)))
     )
+    controller.trouble.connect(partial(_back_to_bundled, window, bridge))
     return window
 
 
@@ -78,6 +82,13 @@ def take_wish(window: MainWindow, wish: dict[str, Any], come_up: bool = True) ->
         window.showNormal() if window.isMinimized() else window.show()
         window.raise_()
         window.activateWindow()
+
+
+def _back_to_bundled(window: MainWindow, bridge: EngineBridge, failure: Failure) -> None:
+    """A chosen model that cannot be used gives way to the bundled one; the banner says why."""
+    if failure.code in MODEL_FAULTS and window.settings.model:
+        window.forget_model()
+        bridge.change_client(partial(make_client, ""))
 
 
 def _save_settings(path: Path, settings: store.Settings) -> None:

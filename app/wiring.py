@@ -20,6 +20,11 @@ class ModelClient:
         self._model = find_model(name or BUNDLED)
         self._client = EngineClient(self._model)
 
+    @property
+    def pid(self) -> int | None:
+        """The process number of the engine, None while there is none."""
+        return self._client.pid
+
     def warm_up(self) -> Iterator[Any]:
         return iter(self._client.start())
 

@@ -1,6 +1,6 @@
 """The in-app page for generated HTML. Import this module after first paint: WebEngine is heavy.
 
-`register_scheme` alone has to run before the QApplication is made.
+Its scheme has to be registered before the QApplication is made (`app.preview.scheme`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from PySide6.QtWebEngineCore import (
     QWebEngineUrlRequestInfo,
     QWebEngineUrlRequestInterceptor,
     QWebEngineUrlRequestJob,
-    QWebEngineUrlScheme,
     QWebEngineUrlSchemeHandler,
 )
 from PySide6.QtWebEngineWidgets import QWebEngineView
@@ -36,17 +35,6 @@ from app.preview import policy
 
 HANG_SECONDS = 6.0
 """A page that has not been drawn after this long is taken for an endless script."""
-
-
-def register_scheme() -> None:
-    """Make `preview:` known to Chromium; once, before the QApplication. A second call is free."""
-    name = QByteArray(policy.SCHEME.encode())
-    if QWebEngineUrlScheme.schemeByName(name).name():
-        return
-    scheme = QWebEngineUrlScheme(name)
-    scheme.setSyntax(QWebEngineUrlScheme.Syntax.Host)
-    scheme.setFlags(QWebEngineUrlScheme.Flag.SecureScheme | QWebEngineUrlScheme.Flag.CorsEnabled)
-    QWebEngineUrlScheme.registerScheme(scheme)
 
 
 class _Documents(QWebEngineUrlSchemeHandler):

@@ -221,6 +221,7 @@ class MainWindow(QMainWindow):
         if self.width() >= NARROW:
             state.setValue("window/outer", self.outer.saveState())
         state.setValue("window/inner", self.inner.saveState())
+        self.hide()  # ending the engine may take a moment that nobody has to watch
         self._tick.stop()
         self._edit_timer.stop()
         self.preview.shut()
