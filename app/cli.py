@@ -193,13 +193,13 @@ def compare(
     from engine.compare import similarity
     from engine.images import load_picture
 
-    pictures = [load_picture(path) for path in (first, second)]
-    lines: list[Any] = [None, None]
+    one, other = load_picture(first), load_picture(second)
     if text:
         from engine.hints import read
 
-        lines = [read(picture) for picture in pictures]
-    figures = asdict(similarity(*pictures, *lines))
+        figures = asdict(similarity(one, other, read(one), read(other)))
+    else:
+        figures = asdict(similarity(one, other))
     if as_json:
         _print_json(figures)
         return
@@ -310,6 +310,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `viscodex`; `arguments` default to those of the process."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    if debug:
+        os.environ["VISCODEX_DEBUG"] = "1"  # the worker then shows its own
     given = [argument for argument in given if argument != "--debug"]
     try:
         result = cli(_with_command(given), prog_name="viscodex", standalone_mode=False)

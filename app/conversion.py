@@ -128,13 +128,12 @@ def run(job: Job) -> Outcome:
         check_writable(job.out, folder_will_do=True)
     if job.preview is not None:
         check_writable(job.preview)
-    with Progress() as progress, EngineClient() as client:
-        if job.target == "text":
+    files = None if job.target == "text" else find_model(job.model, job.mmproj)
+    with Progress() as progress, EngineClient(files) as client:
+        if files is None:
             return _read_text(job, client)
-        files = find_model(job.model, job.mmproj)
-        client.start(files)
         outcome = _convert(job, client, progress)
-        outcome.model = files.card.name
+        outcome.model = files.name
         if job.out is not None:
             outcome.out = _place(job.out, job.image, outcome.target)
             write_whole(outcome.out, outcome.code.encode())
@@ -187,6 +186,7 @@ def _convert(job: Job, client: EngineClient, progress: Progress) -> Outcome:
             answer.append(event.text)
         elif isinstance(event, protocol.Done):
             outcome.finish_reason = event.reason
+            outcome.target = event.stats.get("target", outcome.target)
             outcome.timings = {name: event.stats.get(name) for name in TIMINGS}
         elif isinstance(event, protocol.Error):
             raise event.exception()
@@ -195,8 +195,10 @@ def _convert(job: Job, client: EngineClient, progress: Progress) -> Outcome:
     task = TASKS[outcome.target]
     outcome.code = task.extract("".join(answer))
     problem = task.check(outcome.code)
+    if problem and task.name == "html":  # nothing of a page is there, not even a wrong one
+        raise VisCodexError(ErrorCode.no_code, problem, "Try again with another --seed or model.")
     if problem:
-        outcome.warnings.append(problem)
+        outcome.warnings.append(f"The code does not parse. {problem}")
     if outcome.finish_reason in UNFINISHED:
         outcome.warnings.append(UNFINISHED[outcome.finish_reason])
     return outcome
