@@ -42,8 +42,8 @@ _TEXT_UNITS = regex.compile(r"\p{L}+|\p{N}|\s+|[^\s\p{L}\p{N}]")
 _PRETOKENS = regex.compile(QWEN2_PATTERN)
 # Where the texts are: between tags and in a few attributes of a page, in the strings of a script.
 _TEXTS_OF = {
-    "html": regex.compile(r"(?<=>)[^<>\n]+(?=<)|(?<=(?:placeholder|value|alt|title)=\")[^\"]*"),
-    "chart": regex.compile(r"(?<=\")[^\"\n]*(?=\")"),
+    "html": regex.compile(r"(?|>([^<>\n]+)<|(?:placeholder|value|alt|title)=\"([^\"]*))"),
+    "chart": regex.compile(r"\"([^\"\n]*)\""),
 }
 
 
@@ -51,10 +51,10 @@ def split_code(code: str, kind: str) -> Iterator[tuple[bool, str]]:
     """Yield (is_text, piece) for the code of a page (`kind` html) or a script (`chart`)."""
     end = 0
     for match in _TEXTS_OF[kind].finditer(code):
-        if match.start() > end:
-            yield False, code[end : match.start()]
-        yield True, match.group()
-        end = match.end()
+        if match.start(1) > end:
+            yield False, code[end : match.start(1)]
+        yield True, match.group(1)
+        end = match.end(1)
     yield False, code[end:]
 
 
