@@ -201,7 +201,7 @@ PICTURES = {
     "text": ("diary.png", not_an_image, "not a picture"),
     "svg": ("logo.svg", vector, "not a picture"),
     "unknown extension": ("notes.xyz", not_an_image, "not a picture"),
-    "bomb": ("bomb.png", bomb, "20000 x 20000"),
+    "bomb": ("bomb.png", bomb, "too many pixels"),
     "strip": ("strip.png", strip, "400 x 3"),
     "cut off": ("cut.png", cut_off, "damaged"),
     "chatty": ("chatty.png", chatty, "chatty.png"),
