@@ -127,7 +127,7 @@ class Converter:
             reading = self._reader.start(picture)
 
         emit(Encoding(0.0))
-        self._look(seen, key, emit)
+        looked = self._look(seen, key, emit)
         clock.marks["encode"] = clock.now()
 
         if reading is None and self._wants_reading(request):
@@ -149,6 +149,8 @@ class Converter:
             task, confidence = self._choose()
             emit(Target(task.name, confidence))
         answer = self._write(request, task, emit, clock)
+        if looked.reused < looked.cells:  # the second step finds what the first has just done
+            prefilled = Prefilled(prefilled.cells, looked.reused)
         stats = self._figures(clock, prefilled, answer, load_seconds)
         stats |= {"target": task.name, "image_tokens": image_cells, "image_size": list(seen.size)}
         emit(Done(answer.reason, stats))
@@ -180,7 +182,7 @@ class Converter:
             return bool(lines)
         return median(line.box[3] - line.box[1] for line in lines) * scale < SMALL_PRINT
 
-    def _look(self, seen: Image.Image, key: str, emit: Emit) -> None:
+    def _look(self, seen: Image.Image, key: str, emit: Emit) -> Prefilled:
         """Bring everything up to the picture into the cache, while its text is read."""
         parts = build_prompt("", "", "", self.card.system)
         head = parts[: 1 + next(i for i, part in enumerate(parts) if part.kind == "image")]
@@ -193,8 +195,9 @@ class Converter:
                 emit(Encoding(round(min(part, 0.99), 3)))
 
         with self.session.tokenize(head, seen, key) as chunks:
-            self.session.prefill(chunks, progress, ahead=True)
+            looked = self.session.prefill(chunks, progress, ahead=True)
         emit(Encoding(1.0))
+        return looked
 
     def _prompt(
         self,

@@ -41,7 +41,8 @@ def measure_colours(picture: Image.Image, box: Box) -> tuple[Colour, Colour]:
     Ground is the most frequent colour (in cells of 16 levels). Ink is the mean of the pixels that
     lie farthest from it: strokes are thin, and their rims are blends of both.
     """
-    x0, y0 = max(0, int(box[0])), max(0, int(box[1]))
+    x0 = min(max(0, int(box[0])), picture.width - 1)
+    y0 = min(max(0, int(box[1])), picture.height - 1)
     x1, y1 = max(x0 + 1, round(box[2])), max(y0 + 1, round(box[3]))
     crop = np.asarray(picture.crop((x0, y0, min(x1, picture.width), min(y1, picture.height))))
     pixels = crop.reshape(-1, 3)
