@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +27,7 @@ from engine.llama.vision import Chunks, picture_key
 from engine.models.card import ModelCard
 from engine.prompt import PromptPart, build_prompt
 from engine.protocol import ConvertRequest, Done, Encoding, Event, Target, TextRead, Token
+from engine.reader import warm_up
 from engine.tasks import (
     AUTO_INSTRUCTION,
     AUTO_INSTRUCTION_SHORT,
@@ -50,6 +52,10 @@ class TextReader:
     def __init__(self, flag: CancelFlag) -> None:
         self._flag = flag
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
+
+    def warm_up(self) -> None:
+        """Load the reader in the background."""
+        self._pool.submit(_warm_up)
 
     def start(self, picture: Image.Image) -> Future[tuple[list[TextLine] | None, float]]:
         """Lines (None where reading failed) and the seconds it took."""
@@ -76,6 +82,11 @@ def _read_timed(picture: Image.Image) -> tuple[list[TextLine] | None, float]:
     except Exception:  # whatever a reader meets costs the hints, never the conversion
         lines = None
     return lines, time.perf_counter() - began
+
+
+def _warm_up() -> None:
+    with contextlib.suppress(Exception):  # the first reading will meet it again
+        warm_up()
 
 
 def read_text(image: Path | bytes, reader: TextReader, emit: Emit) -> None:

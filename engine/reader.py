@@ -59,6 +59,17 @@ def _recognise(picture: Image.Image, words: bool = False) -> list[tuple[str, Any
     return list(zip(result.txts, result.boxes, result.scores, parts, strict=True))
 
 
+def _padded(picture: Image.Image) -> Image.Image:
+    """With a margin in the colour of its first pixel."""
+    fill: Any = picture.getpixel((0, 0))
+    return ImageOps.expand(picture, PADDING, fill=fill)
+
+
+def warm_up() -> None:
+    """Load the reader ahead of the first picture."""
+    _engine()
+
+
 def read_boxes(picture: Image.Image) -> list[Reading]:
     """Read every line of text in an RGB picture; boxes in pixels of `picture`."""
     shrink = min(1.0, LONGEST_SIDE / max(picture.size))
@@ -68,7 +79,7 @@ def read_boxes(picture: Image.Image) -> list[Reading]:
             (max(1, round(picture.width * shrink)), max(1, round(picture.height * shrink))),
             Image.Resampling.LANCZOS,
         )
-    padded = ImageOps.expand(small, PADDING, fill=small.getpixel((0, 0)))
+    padded = _padded(small)
     readings = []
     for text, corners, score, words in _recognise(padded, words=True):
         box = _box(corners, PADDING, 1.0, small.size)
@@ -83,9 +94,7 @@ def read_boxes(picture: Image.Image) -> list[Reading]:
     return readings
 
 
-def _upright(
-    picture: Image.Image, box: Box, text: str, score: float
-) -> tuple[str, float]:
+def _upright(picture: Image.Image, box: Box, text: str, score: float) -> tuple[str, float]:
     """Read a tall box again turned by 90 degrees either way; the most confident reading counts."""
     margin = 4
     crop = picture.crop(
@@ -98,8 +107,7 @@ def _upright(
     )
     best = (text, score)
     for turn in (Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_90):
-        turned = ImageOps.expand(crop.transpose(turn), PADDING, fill=crop.getpixel((0, 0)))
-        found = _recognise(turned)
+        found = _recognise(_padded(crop.transpose(turn)))
         if found:
             words = " ".join(item[0] for item in found)
             confidence = float(np.mean([item[2] for item in found]))

@@ -150,6 +150,8 @@ class Worker:
         # Before native code sees the files.
         facts = check_files(request.model, request.mmproj)
         card = ModelCard.from_json(request.card) if request.card else ModelCard.of_facts(facts)
+        if card.hints != "never":
+            self._text_reader().warm_up()
         shown = 0.0
 
         def progress(fraction: float) -> None:
