@@ -12,12 +12,14 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from app.preview import policy
+from engine.singletons import make_immortal
 
 APPLICATION = "VisCodex"
 
 
 def prepare_environment() -> None:
     """Set the variables that Qt and qtpy read once. Call before any QApplication."""
+    make_immortal()
     os.environ.setdefault("QT_API", "pyside6")
     policy.set_chromium_flags(os.environ)
 

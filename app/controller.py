@@ -54,8 +54,13 @@ class Controller(QObject):
         self._code_timer.setSingleShot(True)
         self._code_timer.setInterval(CODE_INTERVAL_MS)
         self._code_timer.timeout.connect(self._show_code)
-        self.session.subscribe(lambda before, now: self.changed.emit())
+        self.session.subscribe(self._stepped)
         bridge.events.connect(self._take_events)
+
+    def _stepped(self, before: State, now: State) -> None:
+        """Tokens come by the hundred: those that follow the first are told with their code."""
+        if not (before is now is State.GENERATING):
+            self.changed.emit()
 
     # Ways in ----------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from PySide6.QtGui import (
     QDropEvent,
     QGuiApplication,
     QImage,
+    QPaintEvent,
     QResizeEvent,
     QShowEvent,
 )
@@ -29,7 +30,7 @@ from app.intake import may_hold_picture
 from app.session import Failure, State
 from app.store.settings import Settings
 from app.theme import Theme
-from app.views import dialogs
+from app.views import dialogs, surface
 from app.views.banner import Banner
 from app.views.code_pane import CodePane
 from app.views.dress import Dresser, announce
@@ -123,6 +124,7 @@ class MainWindow(QMainWindow):
         self.status = StatusBar(self.dresser)
         self.setStatusBar(self.status)
         self.flow = SnipFlow(self, self.parts.handlers)
+        self._surface = surface.prepare(self) if self.parts.web_allowed else None
 
     def _connect(self) -> None:
         slots: dict[str, Callable[[], object]] = {
@@ -131,7 +133,7 @@ class MainWindow(QMainWindow):
             "paste": self.paste,
             "sample": self._sample,
             "generate": self.controller.generate,
-            "cancel": self._cancel,
+            "cancel": self.controller.cancel,
             "copy": self._copy,
             "save": self._save,
             "refresh": self.preview.redraw,
@@ -200,10 +202,14 @@ class MainWindow(QMainWindow):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         if self._first_paint:
-            self._first_paint = False
             self.setFocus()  # no control is preselected; Tab goes to the first
-            # The timer fires once the event loop has painted the window.
-            QTimer.singleShot(0, lambda: QTimer.singleShot(0, self.painted.emit))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self._first_paint:
+            self._first_paint = False
+            # By the time this timer fires the painted window has been flushed to the screen.
+            QTimer.singleShot(0, self.painted.emit)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -287,6 +293,7 @@ class MainWindow(QMainWindow):
         self.code.show_code(code, target)
         if code.strip():
             self.preview.show_code(code, target, final)
+        self._refresh()
         if final and session.state is State.TRUNCATED:
             title, text = messages.CUT_OFF.get(session.result.reason, messages.CUT_OFF["length"])
             self.banner.present("warn", title, text)
@@ -337,9 +344,6 @@ class MainWindow(QMainWindow):
         path = asset("samples/login.png")
         if path is not None:
             self.controller.offer_path(path)
-
-    def _cancel(self) -> None:
-        self.controller.cancel()
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self.code.edit.code)

@@ -18,6 +18,8 @@ import threading
 from collections import deque
 from typing import Any, BinaryIO
 
+from engine.singletons import make_immortal
+
 SCHEME = b"viscodex-render"
 CHROMIUM_FLAGS = (
     "--disable-gpu",
@@ -174,7 +176,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
             super().__init__()
             self.current = b""
 
-        def requestStarted(self, job: QWebEngineUrlRequestJob) -> None:  # noqa: N802
+        def requestStarted(self, job: QWebEngineUrlRequestJob) -> None:
             if job.requestUrl().path() != "/page":
                 job.fail(QWebEngineUrlRequestJob.Error.UrlNotFound)
                 return
@@ -189,30 +191,30 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
     class OnlyOwn(QWebEngineUrlRequestInterceptor):
         """Refuses every request but for our scheme and inline data."""
 
-        def interceptRequest(self, info: QWebEngineUrlRequestInfo) -> None:  # noqa: N802
+        def interceptRequest(self, info: QWebEngineUrlRequestInfo) -> None:
             if info.requestUrl().scheme() not in {SCHEME.decode(), "data", "blob"}:
                 info.block(True)
 
     class Page(QWebEnginePage):
         """A page that opens nothing, asks nothing and goes nowhere."""
 
-        def acceptNavigationRequest(self, url: QUrl, kind: Any, main: bool) -> bool:  # noqa: N802
+        def acceptNavigationRequest(self, url: QUrl, kind: Any, main: bool) -> bool:
             own = url.scheme() == SCHEME.decode()
             return own and main and kind == QWebEnginePage.NavigationType.NavigationTypeTyped
 
-        def createWindow(self, kind: Any) -> Any:  # noqa: N802
+        def createWindow(self, kind: Any) -> Any:
             return None
 
-        def javaScriptAlert(self, origin: Any, message: str) -> None:  # noqa: N802
+        def javaScriptAlert(self, origin: Any, message: str) -> None:
             return
 
-        def javaScriptConfirm(self, origin: Any, message: str) -> bool:  # noqa: N802
+        def javaScriptConfirm(self, origin: Any, message: str) -> bool:
             return False
 
-        def javaScriptPrompt(self, origin: Any, message: str, default: str) -> Any:  # noqa: N802
+        def javaScriptPrompt(self, origin: Any, message: str, default: str) -> Any:
             return False, ""
 
-        def javaScriptConsoleMessage(self, *ignored: Any) -> None:  # noqa: N802
+        def javaScriptConsoleMessage(self, *ignored: Any) -> None:
             return
 
     class Inbox(QObject):
@@ -382,6 +384,7 @@ def main() -> int:
     arguments = parser.parse_args()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever Qt or Chromium print must not fall between the answers
+    make_immortal()
     prepare_environment(arguments.no_sandbox)
     status = serve(sys.stdin.buffer, answers)
     answers.flush()
