@@ -1,7 +1,8 @@
 """Syntax highlighting: Pygments over the whole text, kept per line, painted by Qt.
 
 Lexing happens at most every 120 ms; between two runs a line shows the colours it had, so text
-that streams in neither flickers nor blocks. Long texts are lexed on a pool thread.
+that streams in neither flickers nor blocks. Of text that grows at its end only the end is lexed,
+and once it has come to rest the whole; long texts are lexed on a pool thread.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from PySide6.QtCore import QObject, QRunnable, QThreadPool, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QSyntaxHighlighter, QTextCharFormat, QTextDocument
 
 INTERVAL_MS = 120
-INLINE_CHARACTERS = 12_000
-"""Above this a run would take more than a few milliseconds and goes to a thread."""
+SETTLE_MS = 500
+INLINE_CHARACTERS = 3_000
+"""Above this a run would take more than some ten milliseconds and goes to a thread."""
+
+CONTEXT_LINES = 20
+"""So many lines before the new text are lexed again with it."""
 
 Span = tuple[int, int, str]
 """start, length, colour token"""
@@ -76,32 +81,50 @@ def spans_by_line(text: str, language: str) -> list[list[Span]]:
 
 def _missing_end(text: str) -> str:
     """The end tag of a style or script that is still open: without it Pygments gives up on it."""
+    tag = _open_tag(text)
+    return f"\n</{tag}>" if tag else ""
+
+
+def _open_tag(text: str) -> str:
+    """ "style" or "script" where the end of `text` lies inside of one, else ""."""
     lower = text.lower()
     for tag in ("style", "script"):
         start = lower.rfind(f"<{tag}")
         if start >= 0 and ">" in lower[start:] and f"</{tag}" not in lower[start:]:
-            return f"\n</{tag}>"
+            return tag
     return ""
+
+
+def spans_of_end(text: str, first: int, language: str) -> list[list[Span]]:
+    """Spans of the lines from number `first` on, without lexing those before them.
+
+    Good enough while text arrives: a string that was opened further up is not known here.
+    """
+    lines = text.split("\n")
+    opening = _open_tag("\n".join(lines[:first])) if language == "html" else ""
+    end = "\n".join(lines[first:])
+    if opening:
+        return spans_by_line(f"<{opening}>\n{end}", language)[1:]
+    return spans_by_line(end, language)
 
 
 class _Lexing(QRunnable):
     """Lexes a text on a pool thread and tells its owner."""
 
-    def __init__(self, owner: _Results, text: str, language: str, revision: int) -> None:
+    def __init__(self, owner: _Results, text: str, language: str) -> None:
         super().__init__()
-        self._owner, self._text = owner, text
-        self._language, self._revision = language, revision
+        self._owner, self._text, self._language = owner, text, language
 
     def run(self) -> None:
         spans = spans_by_line(self._text, self._language)
         with contextlib.suppress(RuntimeError):  # the window may be gone by now
-            self._owner.ready.emit(self._revision, spans)
+            self._owner.ready.emit(self._text, self._language, spans)
 
 
 class _Results(QObject):
     """Carries the spans from a pool thread to the thread of the document."""
 
-    ready = Signal(int, object)
+    ready = Signal(str, str, object)
 
 
 class Highlighter(QSyntaxHighlighter):
@@ -115,7 +138,12 @@ class Highlighter(QSyntaxHighlighter):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(INTERVAL_MS)
-        self._timer.timeout.connect(self.refresh)
+        self._timer.timeout.connect(self._follow)
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
+        self._settle.timeout.connect(self.refresh)
+        self._text = ""  # what the spans belong to
         self._results = _Results(self)
         self._results.ready.connect(self._lexed)
 
@@ -123,6 +151,7 @@ class Highlighter(QSyntaxHighlighter):
         """ "html" or "python"."""
         if language != self._language:
             self._language = language
+            self._text = ""
             self.schedule()
 
     def set_colours(self, colours: Mapping[str, QColor]) -> None:
@@ -142,23 +171,43 @@ class Highlighter(QSyntaxHighlighter):
             self._timer.start()
 
     def refresh(self) -> None:
-        """Lex now, or hand a long text to a thread."""
+        """Lex the whole text now, or hand a long one to a thread."""
         self._timer.stop()
+        self._settle.stop()
         text = self.document().toPlainText()
-        revision = self.document().revision()
         if len(text) <= INLINE_CHARACTERS:
-            self._lexed(revision, spans_by_line(text, self._language))
+            self._take(text, 0, spans_by_line(text, self._language))
         else:
-            job = _Lexing(self._results, text, self._language, revision)
+            job = _Lexing(self._results, text, self._language)
             QThreadPool.globalInstance().start(job)
 
-    @Slot(int, object)
-    def _lexed(self, revision: int, lines: list[list[Span]]) -> None:
-        if revision != self.document().revision():
+    def _follow(self) -> None:
+        """Lex what is new where the text has only grown; later the whole."""
+        text = self.document().toPlainText()
+        first = self._text.count("\n") - CONTEXT_LINES
+        grown = bool(self._text) and text.startswith(self._text)
+        if grown and first > 0 and len(text) - len(self._text) <= INLINE_CHARACTERS:
+            self._take(text, first, spans_of_end(text, first, self._language))
+            self._settle.start()
+        else:
+            self.refresh()
+
+    @Slot(str, str, object)
+    def _lexed(self, text: str, language: str, lines: list[list[Span]]) -> None:
+        """Spans from the thread; of use only if the text still begins like that."""
+        present = self.document().toPlainText()
+        if language == self._language and present.startswith(text):
+            self._take(text, 0, lines)
+        if present != text:
             self.schedule()
-        old, self._lines = self._lines, lines
-        block = self.document().firstBlock()
-        number = 0
+
+    def _take(self, text: str, first: int, spans: list[list[Span]]) -> None:
+        """Use `spans` from line `first` on, and paint the lines again that look different."""
+        old, self._lines = self._lines, self._lines[:first] + spans
+        self._text = text
+        lines = self._lines
+        block = self.document().findBlockByNumber(first)
+        number = first
         while block.isValid():
             new = lines[number] if number < len(lines) else []
             if number >= len(old) or old[number] != new:

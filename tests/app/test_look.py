@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QSize
-from PySide6.QtGui import QColor, QTextDocument
+from PySide6.QtGui import QColor, QTextCursor, QTextDocument
 from PySide6.QtWidgets import QApplication
 
 from app import icons
 from app.actions import ACTIONS, make_actions
-from app.highlight import Highlighter, spans_by_line
+from app.highlight import Highlighter, spans_by_line, spans_of_end
 from app.theme import DARK, LIGHT, Theme, Tokens, palette, style_sheet
 
 TEXT_ON_GROUND = [
@@ -181,3 +181,37 @@ def test_long_text_is_lexed_off_the_thread(theme: Theme, qtbot: object) -> None:
     highlighter.refresh()
     assert not document.firstBlock().layout().formats()
     qtbot.waitUntil(lambda: bool(document.firstBlock().layout().formats()), timeout=10_000)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("language", ["html", "python"])
+def test_end_of_growing_text_is_lexed_like_the_whole(language: str) -> None:
+    part = "body { color: red; }\n" if language == "html" else "x = [1, 'a']  # b\n"
+    text = ("<style>\n" if language == "html" else "import a\n") + part * 60
+    whole = spans_by_line(text, language)
+    assert spans_of_end(text, 40, language) == whole[40:]
+
+
+def test_growing_text_is_painted_and_settles(theme: Theme, qtbot: object) -> None:
+    document = QTextDocument()
+    highlighter = Highlighter(document)
+    highlighter.set_colours({"code_comment": QColor("#123456")})
+    text = "x = 1\n" * 60
+    document.setPlainText(text)
+    highlighter.refresh()
+    cursor = QTextCursor(document)
+    cursor.movePosition(QTextCursor.MoveOperation.End)
+    cursor.insertText("# note\n")
+    highlighter.set_language("python")
+    highlighter.refresh()
+    cursor.insertText("y = 2  # more\n")
+    highlighter.schedule()
+
+    def painted() -> bool:
+        formats = document.findBlockByNumber(61).layout().formats()
+        return bool(formats) and formats[-1].start == 7
+
+    qtbot.waitUntil(painted, timeout=5000)  # type: ignore[attr-defined]
+    assert highlighter._settle.isActive()
+    qtbot.waitUntil(lambda: not highlighter._settle.isActive(), timeout=5000)  # type: ignore[attr-defined]
+    assert painted()
+    assert not highlighter._timer.isActive()
