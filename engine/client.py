@@ -114,8 +114,6 @@ class EngineClient:
             if process is None:
                 return  # still starting; the request looks again when that is done
             process.flag.set()
-        with contextlib.suppress(OSError, ValueError):
-            process.send(protocol.CancelRequest(), number)
         guard = threading.Timer(self._cancel_grace, self._kill_if_running, (number, process))
         guard.daemon = True
         guard.start()

@@ -47,6 +47,7 @@ class Worker:
         self._events = events
         self._flag = flag
         self._queue: queue.Queue[tuple[int, protocol.Request]] = queue.Queue()
+        self._turn = threading.Lock()
         self._current: int | None = None
         self._converter: Converter | None = None
         self._reader: TextReader | None = None
@@ -61,9 +62,10 @@ class Worker:
             if isinstance(request, protocol.ShutdownRequest):
                 self._unload()
                 return
-            self._current = number
-            if not self._flag.shared:
-                self._flag.clear()
+            with self._turn:
+                self._current = number
+                if not self._flag.shared:
+                    self._flag.clear()
             try:
                 self._serve(number, request)
             except VisCodexError as error:
@@ -75,8 +77,6 @@ class Worker:
                 text = f"The engine failed unexpectedly ({type(error).__name__})."
                 self._failed(number, VisCodexError(ErrorCode.internal, text, "Report this."))
                 _debug_traceback()
-            finally:
-                self._current = None
 
     def listen(self) -> None:
         """Take frames from stdin until it ends; then nobody is left to work for."""
@@ -90,11 +90,17 @@ class Worker:
                 self._events.write(protocol.Error.of(error), None)
                 continue
             if isinstance(request, protocol.CancelRequest):
-                if number == self._current:
-                    self._flag.set()
+                self._cancel(number)
                 continue
             self._queue.put((number, request))
         os._exit(0)
+
+    def _cancel(self, number: int) -> None:
+        # A shared flag was set by the client itself. Setting it here as well, a moment later,
+        # could hit the request after the one that is meant.
+        with self._turn:
+            if number == self._current and not self._flag.shared:
+                self._flag.set()
 
     def _refuse(self, number: int | None, message: str) -> None:
         error = protocol.Error(

@@ -70,7 +70,7 @@ def build(folder: Path, script: Script, *, context: int = 2048, **card: object) 
     folder.mkdir(parents=True, exist_ok=True)
     tokens, merges = vocabulary(script)
     _write_text(folder / "model-f32.gguf", tokens, merges, script, context)
-    _write_vision(folder / "mmproj-f32.gguf")
+    write_vision(folder / "mmproj-f32.gguf")
     values: dict[str, object] = {
         "name": "scripted",
         "hints": "never",
@@ -137,7 +137,7 @@ def _write_text(
     _finish(writer)
 
 
-def _write_vision(path: Path, projected: int = WIDTH, layers: int = 2) -> None:
+def write_vision(path: Path, projected: int = WIDTH, layers: int = 2) -> None:
     rng = np.random.default_rng(5)
 
     def random(*shape: int) -> np.ndarray:
