@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.session import Picture
+
+if TYPE_CHECKING:
+    from engine.models.store import ModelFiles
 
 BUNDLED = "viscodex-nano"
 
@@ -13,12 +16,10 @@ BUNDLED = "viscodex-nano"
 class ModelClient:
     """An engine client that loads its model when it is first asked to."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, model: ModelFiles) -> None:
         from engine.client import EngineClient
-        from engine.models.store import find_model
 
-        self._model = find_model(name or BUNDLED)
-        self._client = EngineClient(self._model)
+        self._client = EngineClient(model)
 
     @property
     def pid(self) -> int | None:
@@ -43,7 +44,9 @@ def make_client(name: str) -> ModelClient:
 
     Raises VisCodexError(model_missing, model_broken or model_mismatch).
     """
-    return ModelClient(name)
+    from engine.models.store import find_model
+
+    return ModelClient(find_model(name or BUNDLED))
 
 
 def make_request(picture: Picture, target: str) -> Any:

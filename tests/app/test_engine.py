@@ -1,7 +1,7 @@
 """The window with the real engine process: conversion, cancel, kill, and a window that stays quick.
 
-The bundled model is used where it is there, else a tiny one with random weights: its answers are
-nonsense, so what they say is not looked at then.
+The models are real GGUF files whose answers are written down (tests.engine.scripted_model); one
+test runs the bundled model where it is there.
 """
 
 from __future__ import annotations
@@ -19,48 +19,56 @@ from PySide6.QtCore import QTimer
 
 from app.session import BUSY, State
 from app.views.main_window import MainWindow
-from app.wiring import ModelClient, make_client
+from app.wiring import ModelClient, make_client, make_request
+from engine.models.store import ModelFiles
 from engine.protocol import ConvertRequest
+from tests.engine.scripted_model import Script, build, chain
 
 Make = Callable[..., MainWindow]
 ROOT = Path(__file__).parents[2]
 BUNDLED = ROOT / "assets" / "models" / "viscodex-nano"
+ROWS = [f"<p>row {number}</p>" for number in range(120)]
+PAGE = ["<!DOCTYPE html>", "<html>", "<body>", *ROWS, "</body>", "</html>"]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A model to run: the bundled one, else one made here."""
-    if list(BUNDLED.glob("*.gguf")):
-        return str(BUNDLED)
-    from tests.fixtures.tiny_model import build_tiny_model
-
-    folder = tmp_path_factory.mktemp("tiny")
-    build_tiny_model(folder)
-    return str(folder)
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelFiles]:
+    """A model that writes a page, and one that never ends."""
+    folder = tmp_path_factory.mktemp("models")
+    endless = Script(
+        words=[f"w{index} " for index in range(100)],
+        follows={"\n": {"w0 ": 5.0}}
+        | {f"w{i} ": {f"w{(i * 7 + k) % 100} ": 1.0 for k in range(9)} for i in range(100)},
+    )
+    return {
+        "page": build(folder / "page", chain(*PAGE, "\n``", "`\nmore")),
+        "endless": build(folder / "endless", endless, context=8192),
+    }
 
 
 @pytest.fixture
-def clients(model: str) -> list[ModelClient]:
-    """The clients made by `window`, so that a test can see its process."""
+def clients() -> list[ModelClient]:
+    """The clients made by `open_window`, so that a test can see their processes."""
     return []
 
 
 @pytest.fixture
-def window(
-    make_window: Make, model: str, clients: list[ModelClient], request: pytest.FixtureRequest
-) -> MainWindow:
-    """A window on the real engine; answers are cut off early to keep tests short."""
-    tokens = getattr(request, "param", 200)
+def open_window(
+    make_window: Make, models: dict[str, ModelFiles], clients: list[ModelClient]
+) -> Callable[[str], MainWindow]:
+    """Opens a window on the real engine with one of the models."""
 
-    def make() -> ModelClient:
-        client = make_client(model)
-        clients.append(client)
-        return client
+    def open_it(name: str) -> MainWindow:
+        def make() -> ModelClient:
+            clients.append(ModelClient(models[name]))
+            return clients[-1]
 
-    def make_request(picture: Any, target: str) -> ConvertRequest:
-        return ConvertRequest(image=picture.png, target=target, max_tokens=tokens, hints="never")
+        def request(picture: Any, target: str) -> ConvertRequest:
+            return ConvertRequest(image=picture.png, target=target, temperature=1.0)
 
-    return make_window(make, make_request, web=True, target="html")
+        return make_window(make, request, web=True, target="html")
+
+    return open_it
 
 
 def load(window: MainWindow, qtbot: Any, picture: Path) -> None:
@@ -74,20 +82,11 @@ def wait_end(window: MainWindow, qtbot: Any) -> State:
     return session.state
 
 
-def assert_ended_well(window: MainWindow, state: State) -> None:
-    """A random model may write anything, but it has to come to an end of its own."""
-    if (BUNDLED / "viscodex.json").exists():
-        assert state in {State.DONE, State.TRUNCATED}
-        assert window.code.edit.code.strip()
-    elif state is State.FAILED:
-        assert window.controller.session.failure is not None
-        assert window.controller.session.failure.code == "no_code"
-
-
 @pytest.mark.slow
 def test_conversion_with_a_window_that_stays_quick(
-    window: MainWindow, qtbot: Any, sample: Path
+    open_window: Callable[[str], MainWindow], qtbot: Any, sample: Path
 ) -> None:
+    window = open_window("page")
     load(window, qtbot, sample)
     gaps: list[float] = []
     last = time.monotonic()
@@ -105,7 +104,9 @@ def test_conversion_with_a_window_that_stays_quick(
     window.controller.generate()
     state = wait_end(window, qtbot)
     timer.stop()
-    assert_ended_well(window, state)
+    assert state is State.DONE
+    assert window.code.edit.code == "".join(PAGE)
+    qtbot.waitUntil(lambda: window.preview.web is not None and window.preview.web.isVisible())
     gaps.sort()
     print(f"\nlongest block {gaps[-1]:.0f} ms, 99 % under {gaps[int(0.99 * len(gaps))]:.0f} ms")
     assert window.status.device.text()
@@ -116,8 +117,10 @@ def test_conversion_with_a_window_that_stays_quick(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("window", [2000], indirect=True)
-def test_cancel_is_answered_and_done(window: MainWindow, qtbot: Any, sample: Path) -> None:
+def test_cancel_is_answered_and_done(
+    open_window: Callable[[str], MainWindow], qtbot: Any, sample: Path
+) -> None:
+    window = open_window("endless")
     session = window.controller.session
     load(window, qtbot, sample)
     window.controller.generate()
@@ -137,10 +140,10 @@ def test_cancel_is_answered_and_done(window: MainWindow, qtbot: Any, sample: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("window", [2000], indirect=True)
 def test_killed_worker_gives_a_banner_and_the_next_conversion_works(
-    window: MainWindow, qtbot: Any, sample: Path, clients: list[ModelClient]
+    open_window: Callable[[str], MainWindow], qtbot: Any, sample: Path, clients: list[ModelClient]
 ) -> None:
+    window = open_window("endless")
     session = window.controller.session
     load(window, qtbot, sample)
     window.controller.generate()
@@ -172,3 +175,23 @@ def test_broken_model_is_told(make_window: Make, qtbot: Any, sample: Path, tmp_p
     assert window.controller.session.failure is not None
     assert window.controller.session.failure.code.startswith("model_")
     assert "model" in window.banner.title.lower()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (BUNDLED / "viscodex.json").is_file(), reason="no bundled model here")
+@pytest.mark.parametrize("name", ["login.png", "chart.png"])
+def test_bundled_model_turns_a_picture_into_code(
+    make_window: Make, qtbot: Any, samples: Path, name: str
+) -> None:
+    window = make_window(partial(make_client, ""), make_request, web=True)
+    load(window, qtbot, samples / name)
+    drawn: list[bool] = []
+    window.preview.drawn.connect(lambda: drawn.append(True))
+    window.controller.generate()
+    assert wait_end(window, qtbot) in {State.DONE, State.TRUNCATED}
+    result = window.controller.session.result
+    assert window.code.edit.code.strip()
+    assert result.target == ("html" if name == "login.png" else "matplotlib")
+    assert result.confidence is not None
+    qtbot.waitUntil(lambda: bool(drawn), timeout=60_000)
+    print(f"\n{name}: {result.tokens} tokens in {result.seconds:.1f} s")
