@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QTimer, Signal
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
     QDragEnterEvent,
     QDropEvent,
     QGuiApplication,
-    QImage,
     QPaintEvent,
     QResizeEvent,
     QShowEvent,
 )
-from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from app import messages
 from app.actions import ACTIONS, make_actions
 from app.bootstrap import asset
 from app.capture import main as capture
 from app.capture.flow import SnipFlow
-from app.controller import Controller
+from app.controller import Controller, failure_of
 from app.intake import may_hold_picture
-from app.session import Failure, State
+from app.session import Failure, Picture, State
 from app.store.settings import Settings
 from app.theme import Theme
 from app.views import dialogs, surface
@@ -36,10 +36,11 @@ from app.views.code_pane import CodePane
 from app.views.dress import Dresser, announce
 from app.views.parts import Parts
 from app.views.preview_pane import PreviewPane
-from app.views.source_pane import SourcePane
+from app.views.source_pane import SourcePane, decode
 from app.views.start_page import StartPage
 from app.views.status import StatusBar
 from app.views.tool_bar import ToolBar
+from app.views.workspace import Workspace
 
 NARROW = 900
 """Below this width the picture stands above code and preview instead of beside them."""
@@ -97,19 +98,7 @@ class MainWindow(QMainWindow):
         self.preview = PreviewPane(
             actions, self.dresser, self.parts.make_runner, self.parts.web_allowed
         )
-        self.inner = QSplitter(Qt.Orientation.Horizontal)
-        self.inner.addWidget(self.code)
-        self.inner.addWidget(self.preview)
-        self.outer = QSplitter(Qt.Orientation.Horizontal)
-        self.outer.addWidget(self.source)
-        self.outer.addWidget(self.inner)
-        for splitter in (self.inner, self.outer):
-            splitter.setChildrenCollapsible(False)
-            splitter.setHandleWidth(10)
-        self.outer.setStretchFactor(0, 2)
-        self.outer.setStretchFactor(1, 5)
-        self.inner.setSizes([500, 500])
-        self.outer.setSizes([380, 800])
+        self.outer = Workspace(self.source, self.code, self.preview)
         self.pages = QStackedWidget()
         self.pages.addWidget(self.start)
         self.pages.addWidget(self.outer)
@@ -191,7 +180,7 @@ class MainWindow(QMainWindow):
         for name, restore in (
             ("geometry", self.restoreGeometry),
             ("outer", self.outer.restoreState),
-            ("inner", self.inner.restoreState),
+            ("inner", self.outer.inner.restoreState),
         ):
             value = self.parts.state.value(f"window/{name}")
             if isinstance(value, QByteArray):
@@ -213,11 +202,7 @@ class MainWindow(QMainWindow):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        narrow = self.width() < NARROW
-        wanted = Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal
-        if self.outer.orientation() != wanted:
-            self.outer.setOrientation(wanted)
-            self.outer.setSizes([240, 400] if narrow else [380, 800])
+        self.outer.set_narrow(self.width() < NARROW)
         self.bar.set_compact(self.width() < 760)
         self.status.set_compact(self.width() < 640)
 
@@ -226,7 +211,7 @@ class MainWindow(QMainWindow):
         state.setValue("window/geometry", self.saveGeometry())
         if self.width() >= NARROW:
             state.setValue("window/outer", self.outer.saveState())
-        state.setValue("window/inner", self.inner.saveState())
+        state.setValue("window/inner", self.outer.inner.saveState())
         self.hide()  # ending the engine may take a moment that nobody has to watch
         self._tick.stop()
         self._edit_timer.stop()
@@ -275,13 +260,21 @@ class MainWindow(QMainWindow):
         if picture is None:
             return
         self.banner.dismiss()
-        self.source.show_picture(QImage.fromData(picture.png), picture.name)
+        self.source.announce_picture(picture)
+        self.controller.tasks.run(
+            partial(decode, picture.png),
+            lambda image: self.source.show_image(image) if picture is self._picture() else None,
+            lambda error: self.show_failure(failure_of(error)),
+        )
         self.preview.set_source_width(picture.width)
         self.code.show_code("", "html")
         self.preview.clear()
         self.pages.setCurrentWidget(self.outer)
         if not self.outer.isAncestorOf(self.focusWidget() or self):
             self.code.focus_pane()
+
+    def _picture(self) -> Picture | None:
+        return self.controller.session.picture
 
     def _code_changed(self, code: str, final: bool) -> None:
         session = self.controller.session

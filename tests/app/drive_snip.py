@@ -105,6 +105,7 @@ def run(folder: Path) -> dict[str, object]:
     QTest.mouseRelease(overlay, Qt.MouseButton.LeftButton, pos=origin + QPoint(300, 225))
     until(application, lambda: window.controller.session.state is State.READY)
     until(application, window.isVisible)
+    until(application, lambda: not window.source.view.image.isNull())
     QTest.qWait(200)
     screen.grabWindow(0).save(str(folder / "after.png"))
     image = window.source.view.image

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.main import take_wish
 from app.session import State
 from app.views import dialogs
 from app.views.main_window import MainWindow
@@ -44,12 +45,13 @@ def load(window: MainWindow, qtbot: Any, picture: Path) -> None:
     before = window.controller.session.picture
     window.controller.offer_path(picture)
     qtbot.waitUntil(lambda: window.controller.session.picture is not before)
+    qtbot.waitUntil(lambda: not window.source.view.image.isNull())
 
 
 def drop(window: MainWindow, mime: QMimeData) -> None:
     where = QPoint(100, 100)
     buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    enter = QDragEnterEvent(where, Qt.DropAction.CopyAction, mime, buttons, keys)
+    enter = QDragEnterEvent(QPointF(where), Qt.DropAction.CopyAction, mime, buttons, keys)
     QApplication.sendEvent(window, enter)
     assert enter.isAccepted()
     event = QDropEvent(QPointF(where), Qt.DropAction.CopyAction, mime, buttons, keys)
@@ -91,7 +93,7 @@ def test_drop_of_pixels_with_alpha_is_laid_on_white(make_window: Make, qtbot: An
     mime = QMimeData()
     mime.setImageData(image)
     drop(window, mime)
-    qtbot.waitUntil(lambda: state(window) is State.READY)
+    qtbot.waitUntil(lambda: not window.source.view.image.isNull())
     assert window.source.view.image.pixelColor(5, 5).name() == "#ffffff"
 
 
@@ -105,7 +107,7 @@ def test_paste_of_a_data_url(make_window: Make, qtbot: Any, sample: Path, kind: 
     QGuiApplication.clipboard().setMimeData(mime)
     window = make_window(ScriptedClient, request)
     qtbot.keyClick(window, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: state(window) is State.READY)
+    qtbot.waitUntil(lambda: not window.source.view.image.isNull())
     with Image.open(sample) as wanted:
         assert window.source.view.image.width() == wanted.width
 
@@ -155,6 +157,36 @@ def test_empty_clipboard(make_window: Make, qtbot: Any) -> None:
     QGuiApplication.clipboard().setText("just words")
     window.paste()
     assert "clipboard" in window.banner.title
+
+
+def test_wish_of_a_second_start(make_window: Make, qtbot: Any, sample: Path) -> None:
+    window = make_window(ScriptedClient, request)
+    window.showMinimized()
+    take_wish(window, {"image": str(sample), "capture": False})
+    qtbot.waitUntil(lambda: state(window) is State.READY)
+    assert window.isVisible()
+    assert not window.isMinimized()
+    take_wish(window, {"image": 7, "capture": "yes"})  # rubbish changes nothing
+    assert not window.flow.active
+    take_wish(window, {"image": "", "capture": True})
+    qtbot.waitUntil(lambda: window.flow.snip is not None)
+    assert window.flow.snip is not None
+    qtbot.keyClick(window.flow.snip.overlays[0], Qt.Key.Key_Escape)
+    assert window.isVisible()
+
+
+def test_large_picture_is_shrunk_for_display_only(
+    make_window: Make, qtbot: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.png"
+    Image.new("RGB", (5000, 1000), "red").save(path)
+    window = make_window(ScriptedClient, request)
+    load(window, qtbot, path)
+    picture = window.controller.session.picture
+    assert picture is not None
+    assert (picture.width, picture.height) == (5000, 1000)
+    assert window.source.view.image.width() == 2560
+    assert "5000" in window.source.size_chip.text()
 
 
 # Conversion -----------------------------------------------------------------
