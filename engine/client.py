@@ -32,6 +32,7 @@ from engine.protocol import ConvertRequest, Event
 HELLO_SECONDS = 60.0
 CANCEL_GRACE = 1.5  # seconds a worker has to obey before it is killed
 CLOSE_GRACE = 2.0
+SMALL_MODEL = 500_000_000  # bytes
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -178,7 +179,7 @@ class EngineClient:
             self._loaded = None
         if old is not None:
             old.kill()
-        process = _Process()
+        process = _Process(patient=_is_small(self._model))
         with self._state:
             self._process = process
         process.wait_for_hello()
@@ -239,6 +240,18 @@ class EngineClient:
             process.kill()
 
 
+def _is_small(model: ModelFiles | None) -> bool:
+    """Whether threads would wait for each other longer than they work.
+
+    Beside other programs a spinning thread keeps the one it waits for from the core: measured
+    on two busy cores with 18 MB of model, 0.4 s to the first token instead of 2.4 s.
+    """
+    try:
+        return model is None or model.model.stat().st_size < SMALL_MODEL
+    except OSError:
+        return True
+
+
 def _needs_no_model(request: protocol.Request | None) -> bool:
     if isinstance(request, ConvertRequest):
         return request.target == "text"
@@ -248,7 +261,8 @@ def _needs_no_model(request: protocol.Request | None) -> bool:
 class _Process:
     """A worker process with the threads that empty its pipes. `frames` ends with None."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, patient: bool) -> None:
+        """With `patient`, threads of llama.cpp sleep while they wait instead of spinning."""
         self.flag = CancelFlag.create()
         self.frames: queue.Queue[tuple[int | None, Event] | None] = queue.Queue()
         self._last_words: deque[str] = deque(maxlen=40)
@@ -259,6 +273,8 @@ class _Process:
         if getattr(sys, "frozen", False):
             command = [sys.executable, "--engine", "--flag", str(self.flag.path)]
         environment = dict(os.environ, GGML_NO_BACKTRACE="1", PYTHONIOENCODING="utf-8")
+        if patient:
+            environment.setdefault("OMP_WAIT_POLICY", "passive")
         environment.pop("GGML_BACKEND_PATH", None)
         extra: dict[str, Any] = {}
         if os.name == "nt":

@@ -50,6 +50,7 @@ class Script:
 
     words: Sequence[str | bytes] = ()
     follows: Mapping[str | bytes, Mapping[str | bytes, float]] = field(default_factory=dict)
+    mixing: float = 0.0  # size of random attention weights: what is said depends on all before
 
 
 def vocabulary(script: Script) -> tuple[list[str], list[str]]:
@@ -124,11 +125,15 @@ def _write_text(
     writer.add_tensor("token_embd.weight", unit)
     writer.add_tensor("output_norm.weight", np.ones(WIDTH, np.float32))
     writer.add_tensor("output.weight", output)
-    square = np.zeros((WIDTH, WIDTH), np.float32)
+    rng = np.random.default_rng(3)
+
+    def square() -> np.ndarray:
+        return (script.mixing * rng.normal(size=(WIDTH, WIDTH))).astype(np.float32)
+
     for name in ("attn_q", "attn_k", "attn_v"):
-        writer.add_tensor(f"blk.0.{name}.weight", square)
+        writer.add_tensor(f"blk.0.{name}.weight", square())
         writer.add_tensor(f"blk.0.{name}.bias", np.zeros(WIDTH, np.float32))
-    writer.add_tensor("blk.0.attn_output.weight", square)
+    writer.add_tensor("blk.0.attn_output.weight", square())
     for name in ("attn_norm", "ffn_norm"):
         writer.add_tensor(f"blk.0.{name}.weight", np.ones(WIDTH, np.float32))
     for name in ("ffn_gate", "ffn_up"):
