@@ -90,7 +90,12 @@ TASKS: Mapping[str, Task] = MappingProxyType(
     }
 )
 TASK_OF_FENCE: Mapping[str, Task] = MappingProxyType({task.fence: task for task in TASKS.values()})
-_FENCED = re.compile(r"```[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
+# A fence opens on a line of its own, or ends a line of chatter; other backticks are text.
+_FENCED = re.compile(
+    r"^(?:[ \t]*```[ \t]*(?P<lang>[\w+-]*)[^\n`]*|[^\n`]*```(?P<late>[\w+-]+)[ \t]*)\n"
+    r"(?P<body>.*?)(?:^[ \t]*```|\Z)",
+    re.DOTALL | re.MULTILINE,
+)
 
 
 def extract_code(answer: str, task: Task) -> str:
@@ -100,7 +105,8 @@ def extract_code(answer: str, task: Task) -> str:
     with one newline. Raises VisCodexError(no_code).
     """
     names = {task.fence, task.name, "py" if task.fence == "python" else "htm", ""}
-    blocks = [(lang.lower(), body) for lang, body in _FENCED.findall(answer)]
+    found = _FENCED.finditer(answer)
+    blocks = [((match["lang"] or match["late"] or "").lower(), match["body"]) for match in found]
     wanted = [body for lang, body in blocks if lang in names] or [body for _, body in blocks]
     code = max(wanted, key=len) if wanted else _bare(answer, task)
     code = code.strip("\n").rstrip()
