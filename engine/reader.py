@@ -52,11 +52,31 @@ def _box(corners: Any, offset: float, scale: float, size: tuple[int, int]) -> Bo
 def _recognise(picture: Image.Image, words: bool = False) -> list[tuple[str, Any, float, Any]]:
     """Text, corner points, score and word results of every line in `picture`."""
     array = np.ascontiguousarray(np.asarray(picture)[:, :, ::-1])
-    result = _engine()(array, return_word_box=words)
+    # The reader keeps what it is told for the next call, so every call tells all.
+    result = _engine()(array, use_det=True, return_word_box=words)
     if result is None or result.boxes is None:
         return []
-    parts = result.word_results if words else [()] * len(result.txts)
+    parts = result.word_results if words else None
+    if parts is None or len(parts) != len(result.txts):
+        parts = [()] * len(result.txts)
     return list(zip(result.txts, result.boxes, result.scores, parts, strict=True))
+
+
+def _recognise_line(picture: Image.Image) -> tuple[str, float]:
+    """Read a picture that is one line of text, without looking for lines in it."""
+    array = np.ascontiguousarray(np.asarray(picture)[:, :, ::-1])
+    result = _engine()(array, use_det=False, return_word_box=False)
+    if result is None or not result.txts:
+        return "", 0.0
+    return str(result.txts[0]), float(result.scores[0])
+
+
+def _words(parts: Any, scale: float, size: tuple[int, int]) -> tuple[tuple[str, Box], ...]:
+    """Words of a line with their boxes; none where the reader could not part them."""
+    try:
+        return tuple((str(w[0]), _box(w[2], PADDING, scale, size)) for w in parts)
+    except (IndexError, TypeError, ValueError):
+        return ()
 
 
 def _padded(picture: Image.Image) -> Image.Image:
@@ -84,7 +104,7 @@ def read_boxes(picture: Image.Image) -> list[Reading]:
     for text, corners, score, words in _recognise(padded, words=True):
         box = _box(corners, PADDING, 1.0, small.size)
         wide, high = box[2] - box[0], box[3] - box[1]
-        parts = tuple((str(w[0]), _box(w[2], PADDING, shrink, small.size)) for w in words)
+        parts = _words(words, shrink, small.size)
         if high > 3 * wide or (high > TALL * wide and len(text) > 1):
             text, score = _upright(small, box, text, float(score))
             parts = ()
@@ -107,10 +127,7 @@ def _upright(picture: Image.Image, box: Box, text: str, score: float) -> tuple[s
     )
     best = (text, score)
     for turn in (Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_90):
-        found = _recognise(_padded(crop.transpose(turn)))
-        if found:
-            words = " ".join(item[0] for item in found)
-            confidence = float(np.mean([item[2] for item in found]))
-            if confidence > best[1] + 0.02 or len(words) > 2 * len(best[0]):
-                best = (words, confidence)
+        words, confidence = _recognise_line(crop.transpose(turn))
+        if confidence > best[1] + 0.02 or len(words) > 2 * len(best[0]):
+            best = (words, confidence)
     return best
