@@ -314,9 +314,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ["VISCODEX_DEBUG"] = "1"  # the worker then shows its own
     given = [argument for argument in given if argument != "--debug"]
     try:
-        result = cli(_with_command(given), prog_name="viscodex", standalone_mode=False)
+        status = int(cli(_with_command(given), prog_name="viscodex", standalone_mode=False) or 0)
         sys.stdout.flush()
-        return int(result or 0)
+        if status == INTERRUPTED:  # what typer makes of Ctrl-C
+            print("viscodex: cancelled", file=sys.stderr)
+        return status
     except KeyboardInterrupt:
         print("viscodex: cancelled", file=sys.stderr)
         return INTERRUPTED

@@ -1,20 +1,28 @@
-"""The `viscodex` command, run as a person runs it, with the real worker and a real model."""
+"""The `viscodex` command, run as a person runs it: the real worker, real model files."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image, PngImagePlugin
 
+from engine.compare import similarity
+from tests.engine.scripted_model import Script, build, chain, write_vision
+
 ROOT = Path(__file__).resolve().parents[2]
+BUNDLED = ROOT / "assets" / "models" / "viscodex-nano"
 
 
 @dataclass(frozen=True)
@@ -50,80 +58,114 @@ def assert_one_line(ended: Ended, status: int, *words: str) -> None:
     assert "Traceback" not in ended.err
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
-    """Arguments that choose a model: none for the bundled one, else a tiny one made here."""
-    bundled = ROOT / "assets" / "models" / "viscodex-nano"
-    if list(bundled.glob("*.gguf")):
-        return []
-    return tiny_model_arguments(tmp_path_factory.mktemp("model"))
+PAGE = ("<!DOCTYPE html>\n", "<body>", "<p>", "Sign in", "</p>", "</body>", "\n``", "`\nmore")
+CHART = (
+    "import matplotlib.pyplot as plt\n",
+    "plt.bar([1, 2], [3, 4])\n",
+    "plt.show()\n",
+    "<|im_end|>",
+)
+WORDS = [f"w{index} " for index in range(100)]
+ENDLESS = {f"w{i} ": {f"w{(i * 7 + k) % 100} ": 1.0 for k in range(9)} for i in range(100)}
+# Real GGUF files whose answers are written down.
+SCRIPTS = {
+    "page": chain(*PAGE),
+    "chart": replace(chain(*CHART), follows={**chain(*CHART).follows, "```": {"python": 5.0}}),
+    "refusal": chain("I ", "can", "not.", "<|im_end|>"),
+    "endless": Script(words=WORDS, follows={"\n": {"w0 ": 5.0}, **ENDLESS}),
+}
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
-    return tiny_model_arguments(tmp_path_factory.mktemp("tiny"))
-
-
-def tiny_model_arguments(folder: Path) -> list[object]:
-    from tests.fixtures.tiny_model import build_tiny_model
-
-    files = build_tiny_model(folder)
-    return ["--model", files.model, "--mmproj", files.mmproj]
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of models by what they answer."""
+    root = tmp_path_factory.mktemp("models")
+    for name, script in SCRIPTS.items():
+        files = build(root / name, script)
+        card = json.dumps({**files.card.to_json(), "name": name})
+        (root / name / "viscodex.json").write_text(card)
+    return {name: root / name for name in SCRIPTS}
 
 
 # Convert ----------------------------------------------------------------------------------------
 
 
 class TestConvert:
-    def test_an_interface_to_code_and_preview(
-        self, samples: Path, tmp_path: Path, model: list[object]
+    def test_an_interface_to_code_preview_and_figures(
+        self, samples: Path, tmp_path: Path, scripted: dict[str, Path]
     ) -> None:
         preview = tmp_path / "p.png"
-        ended = viscodex(
-            "convert", samples / "login.png", "--to", "html", "--preview", preview, "--json", *model
-        )
+        arguments = ("convert", samples / "login.png", "--preview", preview, "--json")
+        ended = viscodex(*arguments, "--model", scripted["page"])
         assert ended.status == 0, ended.err
         answer = json.loads(ended.out)
         assert answer["target"] == "html"
-        assert answer["code"].strip()
-        assert answer["finish_reason"]
-        assert answer["timings"]["tokens"] > 0
+        assert 0.5 < answer["confidence"] < 1.0
+        assert answer["code"] == "<!DOCTYPE html>\n<body><p>Sign in</p></body>\n"
+        assert answer["model"] == "page"
+        assert answer["finish_reason"] == "fence"
+        assert answer["timings"]["tokens"] >= len(PAGE) - 1
         for name in ("load", "encode", "first_token", "total", "tokens_per_second"):
             assert answer["timings"][name] > 0, name
-        assert 0.0 <= answer["similarity"]["total"] <= 1.0
-        assert Image.open(preview).size == Image.open(samples / "login.png").size
+        assert 0.0 < answer["similarity"]["total"] < 0.9
+        assert answer["warnings"] == []
+        drawn = Image.open(preview).convert("RGB")
+        assert drawn.size == Image.open(samples / "login.png").size
+        assert len(drawn.getcolors(1 << 16)) > 10  # the words are there
 
     def test_code_goes_to_stdout_and_nothing_else_does(
-        self, samples: Path, model: list[object]
+        self, samples: Path, scripted: dict[str, Path]
     ) -> None:
-        ended = viscodex(
-            "convert", samples / "login.png", "--to", "html", "--max-tokens", 60, *model
-        )
-        assert ended.status == 0, ended.err
-        assert ended.out.endswith("\n")
-        assert "```" not in ended.out
+        ended = viscodex("convert", samples / "chart.png", "--model", scripted["chart"])
+        assert ended == Ended(0, "".join(CHART[:-1]), "")
 
     def test_a_folder_as_out_names_the_file_after_the_picture(
-        self, samples: Path, tmp_path: Path, model: list[object]
+        self, samples: Path, tmp_path: Path, scripted: dict[str, Path]
     ) -> None:
-        arguments = ("convert", samples / "chart.png", "--to", "matplotlib", "--out", tmp_path)
-        ended = viscodex(*arguments, "--max-tokens", 200, *model)
+        arguments = ("convert", samples / "chart.png", "--out", tmp_path)
+        preview = tmp_path / "preview.png"
+        ended = viscodex(*arguments, "--preview", preview, "--model", scripted["chart"])
         assert ended.status == 0, ended.err
         assert ended.out == ""
-        assert [path.name for path in tmp_path.iterdir()] == ["chart.py"]
-        assert str(tmp_path / "chart.py") in ended.err
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["chart.py", "preview.png"]
+        assert (tmp_path / "chart.py").read_text() == "".join(CHART[:-1])
+        assert f"code:    {tmp_path / 'chart.py'}" in ended.err
+        assert f"preview: {preview}" in ended.err
 
-    def test_the_same_seed_gives_the_same_code(self, samples: Path, model: list[object]) -> None:
-        arguments = ("convert", samples / "pricing.png", "--to", "html", "--max-tokens", 80, *model)
-        first, second = (viscodex(*arguments, "--seed", 7).out for _ in range(2))
-        assert first == second != ""
+    def test_an_answer_cut_off_is_said(self, samples: Path, scripted: dict[str, Path]) -> None:
+        arguments = ("convert", samples / "login.png", "--max-tokens", 3, "--to", "html")
+        ended = viscodex(*arguments, "--model", scripted["page"])
+        assert ended.status == 0
+        assert ended.out == "<!DOCTYPE html>\n<body><p>\n"
+        assert ended.err.startswith("viscodex: warning: ")
+        assert "--max-tokens" in ended.err
 
-    def test_text_needs_no_model(self, samples: Path) -> None:
-        ended = viscodex("convert", samples / "login.png", "--to", "text")
+    def test_a_preview_that_fails_leaves_the_code(
+        self, samples: Path, tmp_path: Path, scripted: dict[str, Path]
+    ) -> None:
+        out, preview = tmp_path / "x.py", tmp_path / "x.png"
+        arguments = ("convert", samples / "chart.png", "--to", "matplotlib", "--max-tokens", 1)
+        arguments += ("--out", out, "--preview", preview)
+        ended = viscodex(*arguments, "--model", scripted["chart"])
+        assert ended.status == 1
+        assert out.read_text() == CHART[0]
+        assert "error" in ended.err.splitlines()[-1]
+        assert [path.name for path in tmp_path.iterdir()] == ["x.py"]
+
+    def test_the_same_seed_gives_the_same_code(
+        self, samples: Path, scripted: dict[str, Path]
+    ) -> None:
+        arguments = ("convert", samples / "pricing.png", "--to", "matplotlib", "--temperature", 1)
+        arguments += ("--max-tokens", 40, "--model", scripted["endless"], "--seed")
+        first, second, third = (viscodex(*arguments, seed).out for seed in (7, 7, 8))
+        assert first == second != third
+        assert first.startswith("w0 w")
+
+    def test_text_needs_no_model(self, samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        ended = viscodex("convert", samples / "login.png", "--to", "text", "--model", "no-such")
         assert ended.status == 0, ended.err
         lines = ended.out.splitlines()
         assert "Welcome back" in lines
-        assert "Email" in lines
         assert lines.index("Email") < lines.index("Password")
 
     def test_text_as_json_has_places_and_colours(self, samples: Path) -> None:
@@ -140,27 +182,57 @@ class TestConvert:
 
     @pytest.mark.skipif(os.name != "posix", reason="signals")
     def test_ctrl_c_ends_it_cleanly(
-        self, samples: Path, tmp_path: Path, model: list[object]
+        self, samples: Path, tmp_path: Path, scripted: dict[str, Path]
     ) -> None:
         out = tmp_path / "never.html"
-        arguments = ["convert", samples / "pricing.png", "--to", "html", "--out", out, *model]
+        arguments = ["convert", samples / "pricing.png", "--to", "html", "--out", out]
+        arguments += ["--temperature", 1, "--model", scripted["endless"]]
         process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", *map(str, arguments)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # a process group of its own, as a terminal gives one
         )
-        time.sleep(1.0)
-        os.killpg(process.pid, signal.SIGINT)
+        worker = wait_for_child(process.pid)
+        process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=20)
         assert process.returncode == 130, stderr
         assert stdout == ""
         assert stderr.strip() == "viscodex: cancelled"
         assert list(tmp_path.iterdir()) == []
-        with pytest.raises(ProcessLookupError):
-            os.killpg(process.pid, 0)  # the worker has gone as well
+        assert not psutil.pid_exists(worker)
+
+    @pytest.mark.skipif(not list(BUNDLED.glob("*.gguf")), reason="no bundled model here")
+    @pytest.mark.parametrize(("sample", "target"), [("login", "html"), ("chart", "matplotlib")])
+    def test_the_bundled_model(
+        self, samples: Path, tmp_path: Path, sample: str, target: str
+    ) -> None:
+        preview = tmp_path / "p.png"
+        ended = viscodex("convert", samples / f"{sample}.png", "--preview", preview, "--json")
+        assert ended.status == 0, ended.err
+        answer = json.loads(ended.out)
+        assert answer["target"] == target
+        assert answer["model"] == "viscodex-nano"
+        blank = similarity_to_blank(samples / f"{sample}.png")
+        assert answer["similarity"]["total"] > blank + 0.1
+
+
+def wait_for_child(parent: int) -> int:
+    """The worker of a command, once it has run for a moment."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        for child in psutil.Process(parent).children():
+            if "engine.worker" in child.cmdline():
+                time.sleep(0.5)
+                return child.pid
+        time.sleep(0.05)
+    raise AssertionError("the command started no worker")
+
+
+def similarity_to_blank(path: Path) -> float:
+    picture = Image.open(path).convert("RGB")
+    return similarity(picture, Image.new("RGB", picture.size, "white")).total
 
 
 # Bad input --------------------------------------------------------------------------------------
@@ -195,7 +267,7 @@ def chatty(path: Path) -> None:
     Image.new("RGB", (64, 64)).save(path, pnginfo=extra)
 
 
-PICTURES = {
+PICTURES: dict[str, tuple[str, Callable[[Path], object] | None, str]] = {
     "missing": ("missing.png", None, "missing.png"),
     "empty": ("empty.png", lambda path: path.write_bytes(b""), "empty"),
     "text": ("diary.png", not_an_image, "not a picture"),
@@ -259,16 +331,47 @@ class TestBadInput:
         ended = viscodex("convert", samples / "login.png", "--model", broken, "--mmproj", broken)
         assert_one_line(ended, 2, "model.gguf")
 
-    def test_a_model_cut_off(self, samples: Path, tmp_path: Path, tiny: list[object]) -> None:
-        whole = Path(str(tiny[1])).read_bytes()
+    def test_a_model_cut_off(
+        self, samples: Path, tmp_path: Path, scripted: dict[str, Path]
+    ) -> None:
+        whole = (scripted["page"] / "model-f32.gguf").read_bytes()
         short = tmp_path / "short.gguf"
         short.write_bytes(whole[: len(whole) * 2 // 3])
-        ended = viscodex("convert", samples / "login.png", "--model", short, *tiny[2:])
+        mmproj = scripted["page"] / "mmproj-f32.gguf"
+        ended = viscodex("convert", samples / "login.png", "--model", short, "--mmproj", mmproj)
         assert_one_line(ended, 2, "short.gguf", "cut off")
 
-    def test_a_vision_file_as_model(self, samples: Path, tiny: list[object]) -> None:
-        ended = viscodex("convert", samples / "login.png", "--model", tiny[3], "--mmproj", tiny[3])
+    def test_a_vision_file_as_model(self, samples: Path, scripted: dict[str, Path]) -> None:
+        mmproj = scripted["page"] / "mmproj-f32.gguf"
+        ended = viscodex("convert", samples / "login.png", "--model", mmproj, "--mmproj", mmproj)
         assert_one_line(ended, 2, "vision file")
+
+    def test_a_vision_file_of_another_model(
+        self, samples: Path, tmp_path: Path, scripted: dict[str, Path]
+    ) -> None:
+        other = tmp_path / "mmproj-other.gguf"
+        write_vision(other, projected=256)
+        model = scripted["page"] / "model-f32.gguf"
+        ended = viscodex("convert", samples / "login.png", "--model", model, "--mmproj", other)
+        assert_one_line(ended, 2, "mmproj-other.gguf", "does not belong", "256")
+
+    def test_an_answer_without_code(
+        self, samples: Path, tmp_path: Path, scripted: dict[str, Path]
+    ) -> None:
+        out, preview = tmp_path / "code.html", tmp_path / "p.png"
+        arguments = ("convert", samples / "login.png", "--to", "html", "--out", out)
+        ended = viscodex(*arguments, "--preview", preview, "--model", scripted["refusal"])
+        assert_one_line(ended, 1, "no HTML")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_code_that_does_not_parse_is_said(
+        self, samples: Path, scripted: dict[str, Path]
+    ) -> None:
+        arguments = ("convert", samples / "chart.png", "--to", "matplotlib")
+        ended = viscodex(*arguments, "--model", scripted["refusal"])
+        assert ended.status == 0
+        assert ended.out == "I cannot.\n"
+        assert "does not parse" in ended.err
 
     def test_no_model_at_all_is_said_before_any_work(self, tmp_path: Path) -> None:
         ended = viscodex("convert", tmp_path / "x.png", "--model", tmp_path / "y.gguf")
@@ -362,23 +465,33 @@ class TestInspection:
         assert ended.status == (0 if all(needed) else 1)
 
     def test_models_of_the_users_own_folder(
-        self, tmp_path: Path, tiny: list[object], monkeypatch: pytest.MonkeyPatch
+        self, scripted: dict[str, Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        folder = scripted["page"]
+        monkeypatch.setenv("VISCODEX_MODELS", str(folder.parent))
+        listed = viscodex("models", "list").out
+        assert all(name in listed for name in SCRIPTS)
+        rows = json.loads(viscodex("models", "list", "--json").out)
+        assert {"page", "chart"} <= {row["name"] for row in rows}
+        assert viscodex("models", "verify", "page").status == 0
+
+    def test_verify_finds_a_changed_file(self, tmp_path: Path, scripted: dict[str, Path]) -> None:
         folder = tmp_path / "mine"
-        folder.mkdir()
-        for source in tiny[1::2]:
-            (folder / Path(str(source)).name).write_bytes(Path(str(source)).read_bytes())
-        names = [path.name for path in folder.iterdir()]
-        card = {"name": "mine", "sha256": dict.fromkeys(names, "0" * 64)}
+        shutil.copytree(scripted["page"], folder)
+        card = json.loads((folder / "viscodex.json").read_text())
+        card["sha256"] = {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in folder.glob("*.gguf")
+        }
         (folder / "viscodex.json").write_text(json.dumps(card))
-        monkeypatch.setenv("VISCODEX_MODELS", str(tmp_path))
-        assert "mine" in viscodex("models", "list").out
-        assert any(
-            row["name"] == "mine" for row in json.loads(viscodex("models", "list", "--json").out)
-        )
-        ended = viscodex("models", "verify", "mine")
+        assert viscodex("models", "verify", folder).status == 0
+        model = folder / "model-f32.gguf"
+        data = bytearray(model.read_bytes())
+        data[-1] ^= 1
+        model.write_bytes(data)
+        ended = viscodex("models", "verify", folder)
         assert ended.status == 1
-        assert ended.out.count("BROKEN") == 2
+        assert [line.split()[0] for line in ended.out.splitlines()] == ["BROKEN", "ok"]
 
     def test_verify_of_an_unknown_model(self) -> None:
         assert_one_line(viscodex("models", "verify", "no-such"), 2, "no-such")
