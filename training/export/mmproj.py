@@ -1,0 +1,123 @@
+"""The vision tower and its projector as GGUF, architecture `clip`: keys as llama.cpp reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import gguf
+
+from training.export.checkpoint import Checkpoint, Section, broken, read_json
+from training.export.writing import write_gguf
+
+ARCHITECTURE = "clip"
+PROJECTORS = {"qwen2_5_vl": "qwen2.5vl_merger", "qwen2_vl": "qwen2vl_merger"}
+NOMINAL_SIDE = 560  # asked for by the format; pictures come in any size
+NORM_EPS = 1e-6  # written into the classes of transformers
+# CLIP's, the default of the image processor.
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+# What llama.cpp takes for granted, whatever the file says.
+FIXED = (("spatial_merge_size", 2), ("temporal_patch_size", 2))
+FIXED_2_5 = (("window_size", 112), ("hidden_act", "silu"))
+
+
+def write_mmproj(checkpoint: Checkpoint, path: Path, wanted: str, name: str) -> int:
+    """Write the vision file; returns the number of tensors. VisCodexError says what is wrong."""
+    describe = _FAMILY_KEYS[checkpoint.family]
+    vision, text_width = checkpoint.vision, checkpoint.text.integer("hidden_size")
+    mean, std = picture_scale(checkpoint.folder)
+    _check_fixed(vision, FIXED)
+
+    def keys(writer: gguf.GGUFWriter) -> None:
+        writer.add_type("mmproj")
+        writer.add_name(name)
+        writer.add_clip_has_vision_encoder(True)
+        writer.add_clip_projector_type(PROJECTORS[checkpoint.family])
+        writer.add_vision_image_size(NOMINAL_SIDE)
+        writer.add_vision_patch_size(vision.integer("patch_size"))
+        writer.add_vision_spatial_merge_size(vision.integer("spatial_merge_size"))
+        writer.add_vision_head_count(vision.integer("num_heads"))
+        writer.add_vision_block_count(vision.integer("depth"))
+        writer.add_vision_attention_layernorm_eps(NORM_EPS)
+        writer.add_vision_projection_dim(text_width)
+        writer.add_vision_image_mean(list(mean))
+        writer.add_vision_image_std(list(std))
+        describe(writer, vision, text_width)
+
+    return write_gguf(path, ARCHITECTURE, keys, checkpoint.pieces("vision", "projector"), wanted)
+
+
+def picture_scale(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of the three channels that a checkpoint's pictures are given."""
+    path = folder / "preprocessor_config.json"
+    if not path.exists():
+        return MEAN, STD
+    data = read_json(path)
+    mean, std = data.get("image_mean", MEAN), data.get("image_std", STD)
+    if len(mean) != 3 or len(std) != 3:
+        raise broken("image_mean and image_std need three numbers each.", f"Correct {path.name}.")
+    return tuple(mean), tuple(std)
+
+
+def _keys_2_5(writer: gguf.GGUFWriter, vision: Section, text_width: int) -> None:
+    width, forward = vision.integer("hidden_size"), vision.integer("intermediate_size")
+    depth, full = vision.integer("depth"), vision.get("fullatt_block_indexes", [])
+    _check_fixed(vision, FIXED_2_5)
+    _check_heads(width, vision.integer("num_heads"))
+    _check_output(vision.integer("out_hidden_size"), text_width)
+    if width == forward:
+        raise broken(
+            f"hidden_size and intermediate_size of the tower are both {width}.",
+            "llama.cpp would swap two matrices; choose different sizes.",
+        )
+    every = full[0] + 1 if full else 0
+    if not full or full != list(range(every - 1, depth, every)):
+        raise broken(
+            f"fullatt_block_indexes {full} are not evenly spaced over {depth} blocks.",
+            "llama.cpp knows only every n-th block, such as [1, 3, 5].",
+        )
+    writer.add_vision_embedding_length(width)
+    writer.add_vision_feed_forward_length(forward)
+    writer.add_vision_use_silu(True)
+    writer.add_vision_n_wa_pattern(every)
+
+
+def _keys_2(writer: gguf.GGUFWriter, vision: Section, text_width: int) -> None:
+    width = vision.integer("embed_dim")
+    _check_heads(width, vision.integer("num_heads"))
+    _check_output(vision.integer("hidden_size"), text_width)
+    writer.add_vision_embedding_length(width)
+    writer.add_vision_feed_forward_length(int(width * vision.get("mlp_ratio", 4)))
+
+
+_FAMILY_KEYS: dict[str, Callable[[gguf.GGUFWriter, Section, int], None]] = {
+    "qwen2_5_vl": _keys_2_5,
+    "qwen2_vl": _keys_2,
+}
+
+
+def _check_fixed(vision: Section, fixed: tuple[tuple[str, object], ...]) -> None:
+    for key, value in fixed:
+        found = vision.get(key, value)
+        if found != value:
+            raise broken(
+                f"config.json has {found!r} for 'vision_config.{key}'.",
+                f"llama.cpp runs {value!r} only.",
+            )
+
+
+def _check_heads(width: int, heads: int) -> None:
+    if width % heads or width // heads % 4:
+        raise broken(
+            f"The tower has {heads} heads for a width of {width}.",
+            "The size of a head must be a multiple of 4.",
+        )
+
+
+def _check_output(projected: int, text_width: int) -> None:
+    if projected != text_width:
+        raise broken(
+            f"The tower ends in {projected} values, the language model takes {text_width}.",
+            "Correct config.json.",
+        )
