@@ -169,7 +169,9 @@ class Worker:
         session = VisionSession(
             request.model,
             request.mmproj,
-            SessionOptions(context=card.context, limits=card.image),
+            SessionOptions(
+                context=card.context, limits=card.image, vision_layers=facts.vision_layers
+            ),
             self._flag,
             progress,
         )

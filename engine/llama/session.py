@@ -36,12 +36,16 @@ LANGUAGE_SHARE = 0.8  # of the loading bar
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """How a model is loaded. `context` in cells; None for threads: all physical cores."""
+    """How a model is loaded. `context` in cells; None for threads: all physical cores.
+
+    `vision_layers` makes progress of the first picture visible; 0 where it is not known.
+    """
 
     context: int = 8192
     limits: ImageLimits = field(default_factory=ImageLimits)
     threads: int | None = None
     gpu: bool = True
+    vision_layers: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class VisionSession:
                 self._model,
                 threads=self.threads,
                 limits=options.limits,
+                layers=options.vision_layers,
                 use_gpu=self.gpu,
                 flag=flag,
                 progress=lambda part: progress(LANGUAGE_SHARE + part * (1 - LANGUAGE_SHARE)),

@@ -87,6 +87,7 @@ class VisionEncoder:
         *,
         threads: int,
         limits: ImageLimits,
+        layers: int,
         use_gpu: bool,
         flag: CancelFlag,
         progress: Progress,
@@ -94,7 +95,7 @@ class VisionEncoder:
         self._flag = flag
         self._progress: Progress = progress
         self._layers_seen = 0
-        self.layers = 0
+        self.layers = layers
         self.encoded = 0  # pictures run through the encoder, not taken from the cache
         self._cache: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
         self._width = int(llama.llama_model_n_embd_inp(model))

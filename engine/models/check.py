@@ -26,7 +26,7 @@ TOKEN_KEYS = ("bos", "eos", "padding", "unknown")
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What the headers tell: name, architecture, longest context, pixels a side of a token."""
+    """What the headers tell; `context` in positions, `token_side` in pixels of the picture."""
 
     name: str
     architecture: str
@@ -35,6 +35,7 @@ class ModelFacts:
     width: int
     vocabulary: int
     token_side: int
+    vision_layers: int
 
 
 def check_files(model: Path, mmproj: Path) -> ModelFacts:
@@ -65,6 +66,7 @@ def check_files(model: Path, mmproj: Path) -> ModelFacts:
         width=width,
         vocabulary=tokens.count if isinstance(tokens, ArrayShape) else len(tokens),
         token_side=2 * _integer(vision, "clip.vision.patch_size", 1, 64),
+        vision_layers=_integer(vision, "clip.vision.block_count", 1, MAX_LAYERS),
     )
 
 
