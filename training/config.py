@@ -18,7 +18,8 @@ class StagePlan(BaseModel):
 
     `batch_tokens` bounds a batch: padded tokens for the language stages, patches for `vision`.
     The rate rises over `warmup` steps, stays, and falls to a tenth over the last `decay` share.
-    `levels` are the relative shares of the levels at the start and at the end of the stage.
+    `levels` are the relative shares of the levels at the start and at the end of the stage,
+    `copy_share` the share of bare copying exercises.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -31,6 +32,7 @@ class StagePlan(BaseModel):
     decay: float = 0.2
     levels: tuple[tuple[float, ...], tuple[float, ...]] = ((1.0,) * 4, (1.0,) * 4)
     tower_rate: float = 0.0
+    copy_share: tuple[float, float] = (0.0, 0.0)
 
 
 class NanoRecipe(BaseModel):

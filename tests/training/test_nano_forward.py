@@ -90,7 +90,7 @@ def test_loss_equals_transformers(parts):
         make_example(s, encoder, limits, random.Random(1), None, with_picture=True) for s in samples
     ]
     for example in examples:  # transformers one by one, without padding
-        batch = language_batch([example], encoder)
+        batch = language_batch([example], encoder, limits)
         ours = language_outcome(model, batch, train_tower=False).loss
         grid = torch.tensor([[1, example.merged[0] * 2, example.merged[1] * 2]])
         theirs = model(
@@ -115,7 +115,7 @@ def test_padding_changes_nothing(parts):
     examples = [
         make_example(s, encoder, limits, random.Random(1), None, with_picture=False) for s in samples
     ]
-    together = language_batch(examples, encoder)
+    together = language_batch(examples, encoder, limits)
 
     def loss(batch) -> float:
         embedded = model.model.language_model.embed_tokens(batch.ids)
@@ -123,7 +123,7 @@ def test_padding_changes_nothing(parts):
         count = int((batch.labels[:, 1:] >= 0).sum())
         return answer_loss(model, hidden, batch.labels)[0].item() * count
 
-    alone = sum(loss(language_batch([e], encoder)) for e in examples)
+    alone = sum(loss(language_batch([e], encoder, limits)) for e in examples)
     assert loss(together) == pytest.approx(alone, rel=1e-4)
 
 

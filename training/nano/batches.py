@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from engine.hints import TextLine, format_hints
-from engine.images import ImageLimits, to_grid
+from engine.images import ImageLimits, grid_size, to_grid
 from engine.prompt import PromptPart, build_prompt
 from engine.tasks import AUTO_INSTRUCTION_SHORT, TASKS
 from training.nano.forward import Grid, PatchPlan, _layout, plan_patches
@@ -25,6 +26,7 @@ from training.nano.records import Sample
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
 PATCH = 14
+COPY_INSTRUCTION = "Write the text."
 TASK_OF_KIND = {"html": "html", "chart": "matplotlib"}
 
 
@@ -72,6 +74,7 @@ class PromptEncoder:
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self.tokenizer = tokenizer
+        self._answers: dict[str, array[int]] = {}
         ids = {str(t): i for i, t in tokenizer.added_tokens_decoder.items()}
         self.start, self.end = ids["<|vision_start|>"], ids["<|vision_end|>"]
         self.pad, self.stop = ids["<|image_pad|>"], ids["<|im_end|>"]
@@ -83,6 +86,13 @@ class PromptEncoder:
                 text, add_special_tokens=False, split_special_tokens=not special
             )
         )
+
+    def answer(self, text: str) -> list[int]:
+        """Token ids of an answer; kept, since samples are shown many times."""
+        ids = self._answers.get(text)
+        if ids is None:
+            ids = self._answers[text] = array("H", self.text(text, special=False))
+        return list(ids)
 
     def prompt(self, parts: Sequence[PromptPart], picture_tokens: int) -> list[int]:
         """Ids of a prompt; the image part stands for `picture_tokens` tokens (0: left out)."""
@@ -103,7 +113,7 @@ class Example:
     ids: list[int]
     answer_start: int
     merged: Grid | None  # rows and columns of picture tokens
-    picture: Image.Image | None
+    sample: Sample | None  # where the picture is taken from, decoded only for a batch
 
 
 def choose_lines(
@@ -127,23 +137,37 @@ def make_example(
     noise: ReaderNoise | None,
     *,
     with_picture: bool,
+    copy: bool = False,
 ) -> Example:
-    """Prompt and answer of `sample`. Without a picture the hints still use the fitted pixels."""
-    picture = sample.picture()
-    fitted = to_grid(picture, limits)
-    scale = (fitted.width / picture.width, fitted.height / picture.height)
+    """Prompt and answer of `sample`. Without a picture the hints still use the fitted pixels.
+
+    With `copy` the answer is the bare texts of the hints: an exercise in copying, which is learnt
+    several times faster from it than from code, where few tokens are copied ones.
+    """
+    width, height = sample.size
+    across, down = grid_size(width, height, limits)
+    scale = (across / width, down / height)
     lines = choose_lines(sample, noise, rng)
+    if copy and lines:
+        hints = format_hints(rng.sample(lines, len(lines)), scale)
+        texts = [row[row.index(">") :] for row in hints.split("\n")[:-1]]
+        if rng.random() < 0.5:  # without boxes and colours: shorter still
+            hints = "".join(text + "\n" for text in texts)
+        parts = build_prompt(hints, COPY_INSTRUCTION, "")
+        answer = encoder.text("\n".join(texts), special=False)
+        prompt = encoder.prompt(parts, 0)
+        return Example(prompt + answer + [encoder.stop], len(prompt), None, None)
     task = TASKS[TASK_OF_KIND[sample.kind]]
     instruction = AUTO_INSTRUCTION_SHORT if rng.random() < 0.3 else task.short_instruction
     parts = build_prompt(format_hints(lines, scale), instruction, "")
-    merged = (fitted.height // 28, fitted.width // 28)
+    merged = (down // limits.factor, across // limits.factor)
     prompt = encoder.prompt(parts, merged[0] * merged[1] if with_picture else 0)
-    answer = encoder.text(f"```{task.fence}\n{sample.code}\n```", special=False)
+    answer = encoder.answer(f"```{task.fence}\n{sample.code}\n```")
     return Example(
         prompt + answer + [encoder.stop],
         len(prompt),
         merged if with_picture else None,
-        fitted if with_picture else None,
+        sample if with_picture else None,
     )
 
 
@@ -175,7 +199,9 @@ class LanguageBatch:
     plan: PatchPlan | None
 
 
-def language_batch(examples: Sequence[Example], encoder: PromptEncoder) -> LanguageBatch:
+def language_batch(
+    examples: Sequence[Example], encoder: PromptEncoder, limits: ImageLimits
+) -> LanguageBatch:
     """Pad examples to one length."""
     longest = max(len(e.ids) for e in examples)
     ids = np.full((len(examples), longest), encoder.stop, np.int64)
@@ -187,8 +213,8 @@ def language_batch(examples: Sequence[Example], encoder: PromptEncoder) -> Langu
         ids[row, :length] = example.ids
         labels[row, example.answer_start : length] = example.ids[example.answer_start :]
         positions[:, row, :length] = positions_of(example, encoder.pad)
-        if example.picture is not None:
-            cut, grid = patches_of(example.picture)
+        if example.sample is not None:
+            cut, grid = patches_of(to_grid(example.sample.picture(), limits))
             patches.append(cut)
             grids.append(grid)
     return LanguageBatch(

@@ -58,7 +58,7 @@ def vision_batches(
     patches = 0
     while patches < budget:
         sample = rng.choice(corpus.samples)
-        width, height = sample.picture().size
+        width, height = sample.size
         patches += max(64, width * height // 196)
         chosen.append(sample)
     return vision_batch(chosen, limits)
@@ -74,13 +74,25 @@ def language_batches(
     noise: ReaderNoise | None,
     *,
     with_picture: bool,
+    copy: float = 0.0,
 ) -> LanguageBatch:
-    """A batch of prompts and answers of alike lengths, at most `budget` padded tokens."""
+    """A batch of prompts and answers of alike lengths, at most `budget` padded tokens.
+
+    `copy` is the share of bare copying exercises among the examples.
+    """
     seed = rng.choice(corpus.draw(1, shares, rng))
     size = max(2, budget // max(200, len(seed.code) // 2 + 30 * len(seed.lines) + 150))
     pool = [
-        make_example(sample, encoder, limits, rng, noise, with_picture=with_picture)
-        for sample in corpus.draw(POOL * size if not with_picture else 2 * size, shares, rng)
+        make_example(
+            sample,
+            encoder,
+            limits,
+            rng,
+            noise,
+            with_picture=with_picture,
+            copy=rng.random() < copy,
+        )
+        for sample in corpus.draw(POOL * size, shares, rng)
     ]
     pool.sort(key=lambda example: len(example.ids))
     start = rng.randrange(max(1, len(pool) - size))
@@ -89,4 +101,4 @@ def language_batches(
         if batch and (len(batch) + 1) * len(example.ids) > budget:
             break
         batch.append(example)
-    return language_batch(batch, encoder)
+    return language_batch(batch, encoder, limits)

@@ -44,6 +44,11 @@ class Sample:
     read_lines: list[TextLine] | None = None
     regions: list[Region] = field(default_factory=list)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture, without decoding it."""
+        return Image.open(io.BytesIO(self.png)).size
+
     def picture(self) -> Image.Image:
         """The picture at its own size, RGB."""
         return Image.open(io.BytesIO(self.png)).convert("RGB")

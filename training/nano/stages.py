@@ -81,6 +81,7 @@ def stage_run(
             rng,
             noise,
             with_picture=joint,
+            copy=plan.copy_share[0] + (plan.copy_share[1] - plan.copy_share[0]) * share,
         ),
         outcome=lambda batch: language_outcome(model, batch, train_tower=plan.tower_rate > 0),
         modules=[
