@@ -149,11 +149,12 @@ def test_the_code_is_python_3_10() -> None:
 
 
 def test_files_stay_short() -> None:
-    long = {
-        str(path.relative_to(ROOT)): count
-        for path in sources()
-        if (count := len(path.read_text(encoding="utf-8").splitlines())) > 500
-    }
+    long = {}
+    for path in sources():
+        name = path.relative_to(ROOT)
+        count = len(path.read_text(encoding="utf-8").splitlines())
+        if count > (550 if name.parts[0] == "tests" else 450):
+            long[str(name)] = count
     assert long == {}
 
 
