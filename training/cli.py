@@ -46,7 +46,9 @@ def run(
     if threads:
         torch.set_num_threads(threads)
     deadline = None if minutes is None else time.time() + 60 * minutes
-    finished = run_recipe(plan, work, deadline=deadline, report=lambda text: print(text, flush=True))
+    finished = run_recipe(
+        plan, work, deadline=deadline, report=lambda text: print(text, flush=True)
+    )
     plot_losses(work / "metrics.jsonl", work / "losses.png")
     print("All stages are done." if finished else "Stopped; run again to go on.")
 
@@ -61,15 +63,21 @@ def snapshot(work: Work = WORK, stage: str = "joint") -> None:
 
 @application.command()
 def evaluate(
-    what: Annotated[str, typer.Argument(help="held-out (generated pictures) or snips (real ones).")],
+    what: Annotated[
+        str, typer.Argument(help="held-out (generated pictures) or snips (real ones).")
+    ],
     model: Annotated[str, typer.Option(help="Model folder, GGUF file or name.")] = "viscodex-nano",
     count: Annotated[int, typer.Option(help="How many held-out pictures.")] = 60,
     data: Annotated[
         Path | None,
-        typer.Option(envvar="VISCODEX_DATA", help="Folder that holds snips/pages and snips/charts."),
+        typer.Option(
+            envvar="VISCODEX_DATA", help="Folder that holds snips/pages and snips/charts."
+        ),
     ] = None,
     auto: Annotated[bool, typer.Option(help="Let the model choose the target.")] = False,
-    out: Annotated[Path, typer.Option(help="Where to write the scores.")] = Path("runs/scores.json"),
+    out: Annotated[Path, typer.Option(help="Where to write the scores.")] = Path(
+        "runs/scores.json"
+    ),
 ) -> None:
     """Answer, render and score a set of pictures with an exported model.
 

@@ -1,4 +1,4 @@
-"""The arranged forward pass must equal that of transformers, and the prompts those of the engine."""
+"""The arranged forward pass equals that of transformers, and texts fall into the same tokens."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def test_patches_equal_those_of_the_image_processor():
 @torch.no_grad()
 def test_tower_equals_transformers(parts):
     model, _, samples = parts
-    cuts = [patches_of(s.picture().resize((28 * (5 + n), 28 * (9 - n)))) for n, s in enumerate(samples)]
+    cuts = [
+        patches_of(s.picture().resize((28 * (5 + n), 28 * (9 - n)))) for n, s in enumerate(samples)
+    ]
     patches = torch.from_numpy(np.concatenate([cut for cut, _ in cuts]))
     grids = [grid for _, grid in cuts]
     ours = picture_tokens(model.model.visual, patches, plan_patches(grids))
@@ -113,7 +115,8 @@ def test_padding_changes_nothing(parts):
     model, tokenizer, samples = parts
     encoder, limits = PromptEncoder(tokenizer), ImageLimits()
     examples = [
-        make_example(s, encoder, limits, random.Random(1), None, with_picture=False) for s in samples
+        make_example(s, encoder, limits, random.Random(1), None, with_picture=False)
+        for s in samples
     ]
     together = language_batch(examples, encoder, limits)
 

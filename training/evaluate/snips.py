@@ -91,7 +91,7 @@ class Scorer:
         self.plots.close()
 
     def answer(self, snip: Snip, target: str, max_tokens: int) -> tuple[str, str, Done]:
-        """Convert a snip; returns (code's target, answer, final event). VisCodexError on failure."""
+        """Convert a snip; returns (target of the code, answer, final event)."""
         out = io.BytesIO()
         snip.picture.save(out, "PNG")
         request = ConvertRequest(out.getvalue(), target, "always", max_tokens, 0, 0.0)
@@ -108,7 +108,9 @@ class Scorer:
                 return chosen, "".join(parts), event
         raise RuntimeError("the engine's events ended without a final one")
 
-    def render(self, code: str, target: str, size: tuple[int, int]) -> tuple[Image.Image, list[str]]:
+    def render(
+        self, code: str, target: str, size: tuple[int, int]
+    ) -> tuple[Image.Image, list[str]]:
         """Draw code at the width of the snip; returns the picture and the texts in it."""
         if target == "html":
             page = self.pages.render(code, size[0], max_height=2 * max(size), describe=True)

@@ -82,9 +82,7 @@ class PromptEncoder:
     def text(self, text: str, *, special: bool) -> list[int]:
         """Token ids of `text`; special tokens are read as such only where `special`."""
         return list(
-            self.tokenizer.encode(
-                text, add_special_tokens=False, split_special_tokens=not special
-            )
+            self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=not special)
         )
 
     def answer(self, text: str) -> list[int]:
@@ -116,9 +114,7 @@ class Example:
     sample: Sample | None  # where the picture is taken from, decoded only for a batch
 
 
-def choose_lines(
-    sample: Sample, noise: ReaderNoise | None, rng: random.Random
-) -> list[TextLine]:
+def choose_lines(sample: Sample, noise: ReaderNoise | None, rng: random.Random) -> list[TextLine]:
     """The hints of one showing: a tenth none, the reader's where there are any, else noisy ones."""
     if noise is None:
         return sample.read_lines if sample.read_lines is not None else sample.lines

@@ -80,9 +80,7 @@ class Maker:
     ) -> Sample | None:
         page = make_page(rng, level, words)
         drawn = page.html.replace("</style>", f"{page.skin_css}\n</style>", 1)
-        shot = self.pages.render(
-            drawn, page.width, page.height, max_height=MAX_SIDE, describe=True
-        )
+        shot = self.pages.render(drawn, page.width, page.height, max_height=MAX_SIDE, describe=True)
         assert shot.description is not None
         picture = Image.open(io.BytesIO(shot.png)).convert("RGB")
         return Sample(

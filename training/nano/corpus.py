@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.errors import ErrorCode, VisCodexError
 from engine.images import ImageLimits
 from training.nano.batches import (
+    Example,
     LanguageBatch,
     PromptEncoder,
     VisionBatch,
@@ -96,7 +97,7 @@ def language_batches(
     ]
     pool.sort(key=lambda example: len(example.ids))
     start = rng.randrange(max(1, len(pool) - size))
-    batch = []
+    batch: list[Example] = []
     for example in pool[start:]:
         if batch and (len(batch) + 1) * len(example.ids) > budget:
             break

@@ -56,7 +56,7 @@ class PatchLabels:
 
 
 def _patch_range(low: float, high: float, count: int) -> slice:
-    """Patches that the span [low, high) px covers by at least half of one patch or a third of it."""
+    """Patches that the span [low, high) px covers by at least a half, or its middle's patch."""
     first = int(np.floor(low / PATCH + 0.5))
     last = int(np.ceil(high / PATCH - 0.5))
     if last <= first:  # a thin thing still marks the patch its middle lies in

@@ -19,7 +19,8 @@ class Optimizers:
         matrices: list[dict[str, Any]] = []
         others: list[dict[str, Any]] = []
         for module, rate in groups:
-            inside, rest = [], []
+            inside: list[nn.Parameter] = []
+            rest: list[nn.Parameter] = []
             for name, parameter in module.named_parameters():
                 parameter.requires_grad_(rate > 0)
                 if rate <= 0:

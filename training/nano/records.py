@@ -111,7 +111,10 @@ def read_shard(path: Path) -> Iterator[Sample]:
                 packed[offset : offset + length],
                 [_line_from_row(line) for line in row["lines"]],
                 None if row["read"] is None else [_line_from_row(line) for line in row["read"]],
-                [Region(k, tuple(b), radius, bool(border)) for k, b, radius, border in row["regions"]],
+                [
+                    Region(k, tuple(b), radius, bool(border))
+                    for k, b, radius, border in row["regions"]
+                ],
             )
 
 

@@ -9,6 +9,7 @@ pre-tokenizer unchanged, only the training of the merges is stricter.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -59,7 +60,9 @@ def split_code(code: str, kind: str) -> Iterator[tuple[bool, str]]:
 
 
 def _byte_level(text: str) -> str:
-    pieces = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str(text)
+    pieces = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str(
+        text
+    )
     return "".join(piece for piece, _ in pieces)
 
 
@@ -72,7 +75,7 @@ def _count_units(samples: Iterable[tuple[str, str]]) -> tuple[Counter[str], Coun
             if is_text:
                 found = _TEXT_UNITS.findall(piece)
                 units.update(u for u in found if not u.isspace())
-                spaced.update(b for a, b in zip(found, found[1:], strict=False) if a == " ")
+                spaced.update(b for a, b in itertools.pairwise(found) if a == " ")
                 continue
             for token in _PRETOKENS.findall(piece):
                 word = _LETTERS.search(token)
@@ -92,7 +95,7 @@ def train_tokenizer(
     The vocabulary has exactly `vocab_size` entries, special tokens included (they come last).
     """
     units, spaced = _count_units(samples)
-    units.update({word: PROMPT_WORD_COUNT for word in PROMPT_WORDS})
+    units.update(dict.fromkeys(PROMPT_WORDS, PROMPT_WORD_COUNT))
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     trainer = trainers.BpeTrainer(
@@ -127,7 +130,9 @@ def train_tokenizer(
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(t, normalized=False, special=True) for t in SPECIAL_TOKENS])
+    tokenizer.add_special_tokens(
+        [AddedToken(t, normalized=False, special=True) for t in SPECIAL_TOKENS]
+    )
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token="<|im_end|>",

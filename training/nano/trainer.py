@@ -25,7 +25,7 @@ LOG_EVERY = 10
 
 @dataclass(frozen=True)
 class StageRun:
-    """What a stage needs beside the model: `batch(rng, share)` draws batch data, `outcome` scores it.
+    """What a stage needs beside the model: `batch(rng, share)` draws data, `outcome` scores it.
 
     `share` is how far the stage has come, 0..1.
     """
@@ -95,7 +95,9 @@ def run_stage(
     began, saved = time.time(), time.time()
 
     def draw(number: int) -> Any:
-        return stage.batch(random.Random(f"{stage.seed} {stage.name} {number}"), number / stage.steps)
+        return stage.batch(
+            random.Random(f"{stage.seed} {stage.name} {number}"), number / stage.steps
+        )
 
     def save() -> None:
         save_atomic(
@@ -135,4 +137,3 @@ def run_stage(
         coming.cancel()
     save()
     return step >= stage.steps
-

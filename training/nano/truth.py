@@ -11,6 +11,7 @@ from PIL import Image
 from engine.hints import TextLine, column_gap, measure_colours, reading_order, tighten
 from training.nano.records import Region
 
+
 def true_lines(picture: Image.Image, texts: Sequence[Mapping[str, Any]]) -> list[TextLine]:
     """Lines of text as a perfect reader would give them, in reading order.
 
@@ -77,15 +78,13 @@ def page_regions(elements: Sequence[Mapping[str, Any]]) -> list[Region]:
             kind = "input"
         elif tag == "button" or "button" in classes or "btn" in classes:
             kind = "button"
-        elif not (filled or bordered or ruled):
-            continue
-        elif tag == "body":
+        elif not (filled or bordered or ruled) or tag == "body":
             continue
         elif tag == "img" or "image" in classes:
             kind = "image"
         elif radius >= 0.4 * min(x1 - x0, y1 - y0) and filled:
             kind = "round"
-        elif ruled and not filled or y1 - y0 <= 4:
+        elif (ruled and not filled) or y1 - y0 <= 4:
             kind = "rule"
         else:
             kind = "box"
