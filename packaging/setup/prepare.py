@@ -26,7 +26,7 @@ VENV = Path(os.environ.get("VENV", ROOT / ".venv")).resolve()
 PYTHON = VENV / "bin" / "python"
 CONSTRAINTS = ROOT / "constraints.txt"
 # What an installation follows from; a change in any of them installs again.
-INPUTS = (ROOT / "pyproject.toml", CONSTRAINTS, *sorted(Path(__file__).parent.glob("*.py")))
+INPUTS = (ROOT / "pyproject.toml", CONSTRAINTS, Path(__file__), Path(machine.__file__))
 OLDEST = (3, 10)
 
 # torch goes in first and by its exact version: found later as a dependency, an open range may
