@@ -238,7 +238,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
             data = QByteArray()
             buffer = QBuffer(data)
             buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-            # Quality 90 of a PNG is little compression: quick. (The stubs want bytes, the call str.)
+            # Quality 90 of a PNG means little compression. The stubs want bytes, the call str.
             picture.save(buffer, "PNG", 90)  # type: ignore[call-overload]
             self.answer(
                 {

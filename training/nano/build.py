@@ -69,7 +69,7 @@ class Maker:
             sample = (self._chart if is_chart else self._page)(number, level, rng, words)
         except VisCodexError:
             return None
-        if sample is None or len(set(sample.picture().resize((32, 32)).getdata())) < 3:
+        if sample is None or _is_blank(sample.picture()):
             return None
         if number < HELD_OUT_FROM and rng.random() < self.plan.reader_share:
             sample.read_lines = read(sample.picture())
@@ -110,6 +110,10 @@ class Maker:
             true_lines(picture, shot.description["texts"]),
             regions=chart_regions(shot.description["marks"]),
         )
+
+
+def _is_blank(picture: Image.Image) -> bool:
+    return picture.resize((32, 32)).getcolors(2) is not None
 
 
 def _packed(picture: Image.Image) -> bytes:
