@@ -39,3 +39,18 @@ def renderer() -> Iterator[HtmlRenderer]:
     """One warm HTML renderer for the whole run."""
     with HtmlRenderer() as html_renderer:
         yield html_renderer
+
+
+@pytest.fixture(scope="session")
+def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder (F32 GGUF pair and card) with random weights; its checkpoint stands beside
+    it as `checkpoint`. Only to be read."""
+    from tests.fixtures.tiny_model import build_tiny_gguf
+
+    return build_tiny_gguf(tmp_path_factory.mktemp("tiny-model"))
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tiny_model_dir: Path) -> Path:
+    """The checkpoint behind `tiny_model_dir`. Only to be read."""
+    return tiny_model_dir.parent / "checkpoint"

@@ -60,36 +60,28 @@ def export_checkpoint(
     source = open_checkpoint(checkpoint_dir)
     out.mkdir(parents=True, exist_ok=True)
     model, mmproj = out / f"model-{text_type}.gguf", out / f"mmproj-{mmproj_type}.gguf"
-    parts = [_part(path) for path in (model, mmproj, out / FILE_NAME)]
+    places = (model, mmproj, out / FILE_NAME)
+    # Whatever the type: what a killed export left is written over by the next one.
+    parts = [out / f"{kind}.part" for kind in ("model", "mmproj", "card")]
     try:
         tensors = (
             write_text(source, parts[0], text_type, card.name),
             write_mmproj(source, parts[1], mmproj_type, card.name),
         )
         check_files(parts[0], parts[1])
-        sums = {
-            path.name: sha256_of(part) for path, part in zip((model, mmproj), parts, strict=False)
-        }
+        sums = {path.name: sha256_of(part) for path, part in zip(places[:2], parts, strict=False)}
         card = replace(card, sha256=sums)
         parts[2].write_text(json.dumps(card.to_json(), indent=2) + "\n", encoding="utf-8")
         old = _files_of_card(out) - set(sums)
-        for part in parts:
-            os.replace(part, _place(part))
+        for part, place in zip(parts, places, strict=True):
+            os.replace(part, place)
     except BaseException:
         for part in parts:
             part.unlink(missing_ok=True)
         raise
     for file in old:
         (out / file).unlink(missing_ok=True)
-    return ExportReport(model, mmproj, out / FILE_NAME, *tensors)
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(path.name + ".part")
-
-
-def _place(part: Path) -> Path:
-    return part.with_name(part.name.removesuffix(".part"))
+    return ExportReport(*places, *tensors)
 
 
 def _files_of_card(folder: Path) -> set[str]:

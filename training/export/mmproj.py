@@ -77,6 +77,12 @@ def _keys_2_5(writer: gguf.GGUFWriter, vision: Section, text_width: int) -> None
             f"fullatt_block_indexes {full} are not evenly spaced over {depth} blocks.",
             "llama.cpp knows only every n-th block, such as [1, 3, 5].",
         )
+    if every == 1:
+        # It makes a mask of the windows all the same, finds no use for it and aborts.
+        raise broken(
+            f"fullatt_block_indexes {full} leave no block with windows.",
+            "llama.cpp cannot run that; let every second block have them.",
+        )
     writer.add_vision_embedding_length(width)
     writer.add_vision_feed_forward_length(forward)
     writer.add_vision_use_silu(True)
