@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
 
 from engine.cancel import CancelFlag
 from engine.llama.session import SessionOptions, VisionSession
 from engine.models.store import find_model
 from tests.fixtures.altered import Weights, altered
-from tests.fixtures.tiny_model import CARD, TEXT, build_tiny_checkpoint
+from tests.fixtures.tiny_model import CARD, TEXT, build_tiny_checkpoint, spread
 from training.export import export_checkpoint
 from training.export.quantize import quantize
 from training.export.verify import VerifyReport, verify
@@ -171,3 +175,25 @@ def test_the_shape_of_the_small_model_exports(tmp_path: Path) -> None:
     tokenizer.save_pretrained(tmp_path / "checkpoint")
     report = check(tmp_path / "checkpoint", export(tmp_path / "checkpoint", tmp_path / "out"))
     assert report.passed, report.problems
+
+
+def test_qwen2_vl_is_equal(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    config = json.loads((tiny_checkpoint / "config.json").read_text())
+    text = config["text_config"]
+    del text["model_type"]
+    tokens = {key: value for key, value in config.items() if key.endswith("token_id")}
+    vision = {"depth": 2, "embed_dim": 128, "hidden_size": 256, "num_heads": 2, "mlp_ratio": 3}
+    with torch.random.fork_rng(devices=[]):
+        model = Qwen2VLForConditionalGeneration(
+            Qwen2VLConfig(
+                text_config=text, vision_config=vision, tie_word_embeddings=True, **tokens
+            )
+        )
+    spread(model, seed=0)
+    folder = tmp_path / "checkpoint"
+    model.save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copy(tiny_checkpoint / name, folder)
+    report = check(folder, export(folder, tmp_path / "out"))
+    assert report.passed and report.exact, report.problems
+    assert report.checks[0].lowest_cosine > 0.99999
