@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-MUON_RATE = 5.0  # Muon's rate as a multiple of AdamW's
+MUON_RATE = 8.0  # Muon's rate as a multiple of AdamW's
 
 
 class Optimizers:
@@ -58,9 +58,12 @@ class Optimizers:
         return [part.state_dict() for part in self.parts]
 
     def load_state_dict(self, states: list[dict[str, Any]]) -> None:
-        """Restore what `state_dict` gave."""
+        """Restore what `state_dict` gave; the rates stay those of the recipe."""
         for part, state in zip(self.parts, states, strict=True):
+            tops = [group["top"] for group in part.param_groups]
             part.load_state_dict(state)
+            for group, top in zip(part.param_groups, tops, strict=True):
+                group["top"] = top
 
 
 def schedule(step: int, steps: int, warmup: int, decay: float) -> float:

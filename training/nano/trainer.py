@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import random
@@ -19,6 +20,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 from training.nano.objectives import Outcome
 from training.nano.optimizer import Optimizers, schedule
 
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of mallopt's settings in glibc
 CHECKPOINT_SECONDS = 480.0
 LOG_EVERY = 10
 
@@ -38,6 +40,19 @@ class StageRun:
     batch: Callable[[random.Random, float], Any]
     outcome: Callable[[Any], Outcome]
     modules: list[tuple[nn.Module, float]]
+
+
+def keep_memory() -> None:
+    """Let glibc keep freed memory: giving every large tensor back costs half the speed on a CPU.
+
+    Measured on 2 cores, 10,240 tokens a step: 2.2 s instead of 4.0 s.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):  # not glibc: its own ways are as good
+        return
+    mallopt(M_MMAP_MAX, 0)
+    mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def fastest_dtype() -> torch.dtype:
@@ -73,6 +88,7 @@ def run_stage(
     Resumes from `folder/<stage>.pt`, writes it every few minutes, and logs JSON lines to
     `folder/metrics.jsonl`.
     """
+    keep_memory()
     path = folder / f"{stage.name}.pt"
     optimizer = Optimizers(stage.modules)
     own = {id(parameter) for parameter in model.parameters()}
