@@ -62,6 +62,44 @@ def snapshot(work: Work = WORK, stage: str = "joint") -> None:
 
 
 @application.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="Folder of a transformers checkpoint.")],
+    out: Annotated[Path, typer.Option(help="Folder for the GGUF files and the card.")],
+    text_type: Annotated[str, typer.Option(help="F32, F16, BF16 or Q8_0.")] = "Q8_0",
+    mmproj_type: Annotated[str, typer.Option(help="F32, F16, BF16 or Q8_0.")] = "Q8_0",
+    name: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
+) -> None:
+    """Write a checkpoint of the Qwen-VL families as text GGUF, vision GGUF and card.
+
+    Example: viscodex-train export runs/nano/checkpoint --out runs/nano/gguf --text-type F32
+    """
+    from engine.models.card import ModelCard
+    from training.export import export_checkpoint
+
+    card = ModelCard(name or checkpoint.resolve().name)
+    report = export_checkpoint(
+        checkpoint, out, card=card, text_type=text_type, mmproj_type=mmproj_type
+    )
+    print(f"{report.model}\n{report.mmproj}\n{report.card}\n{report.size / 1e6:.1f} MB")
+
+
+@application.command()
+def publish(
+    recipe: Annotated[Path, typer.Argument(help="The recipe the model was made by.")],
+    out: Annotated[Path, typer.Option(help="Folder of the model.")],
+    work: Work = WORK,
+    stage: Annotated[str, typer.Option(help="Stage whose newest state is exported.")] = "joint",
+) -> None:
+    """Export the newest state of a stage with its card; scores found in WORK go into the card.
+
+    Example: viscodex-train publish training/recipes/nano.yaml --out assets/models/viscodex-nano
+    """
+    from training.nano.publish import publish as write
+
+    print(write(recipe, work, stage, out, report=print))
+
+
+@application.command()
 def evaluate(
     what: Annotated[
         str, typer.Argument(help="held-out (generated pictures) or snips (real ones).")

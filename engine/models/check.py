@@ -145,9 +145,10 @@ def _check_vision(header: Header) -> None:
     _integer(header, f"{prefix}patch_size", 1, 64)
     _integer(header, f"{prefix}image_size", 1, MAX_WIDTH)
     _integer(header, f"{prefix}projection_dim", 1, MAX_WIDTH)
-    for key in ("n_wa_pattern", "spatial_merge_size"):
+    # With full attention in every block (a pattern of 1) llama.cpp's encoder aborts.
+    for key, least in (("n_wa_pattern", 2), ("spatial_merge_size", 1)):
         if prefix + key in header.keys:
-            _integer(header, prefix + key, 1, MAX_LAYERS)
+            _integer(header, prefix + key, least, MAX_LAYERS)
     layers = _integer(header, f"{prefix}block_count", 1, MAX_LAYERS)
     wanted = ["v.patch_embd.weight", "mm.0.weight", "mm.2.weight"]
     wanted += [f"v.blk.{layer}.ln1.weight" for layer in range(layers)]

@@ -7,20 +7,28 @@ from collections import defaultdict
 from pathlib import Path
 
 
+def read_metrics(metrics: Path) -> dict[str, list[dict[str, float]]]:
+    """The logged lines of a run by stage. A step that was run again after a stop counts once."""
+    stages: dict[str, dict[float, dict[str, float]]] = defaultdict(dict)
+    if metrics.exists():
+        for text in metrics.read_text().splitlines():
+            line = json.loads(text)
+            stages[line["stage"]][line["step"]] = line
+    return {name: [lines[step] for step in sorted(lines)] for name, lines in stages.items()}
+
+
 def plot_losses(metrics: Path, picture: Path) -> None:
     """Draw loss over hours, a panel a stage, from the JSON lines in `metrics`."""
     from matplotlib.figure import Figure
 
-    stages: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    if not metrics.exists():
+    stages = read_metrics(metrics)
+    if not stages:
         return
-    for text in metrics.read_text().splitlines():
-        line = json.loads(text)
-        stages[line["stage"]].append((line["seconds"] / 3600, line["loss"]))
     figure = Figure(figsize=(4 * len(stages), 3), dpi=100)
-    for number, (name, points) in enumerate(stages.items()):
+    for number, (name, lines) in enumerate(stages.items()):
         axes = figure.add_subplot(1, len(stages), number + 1)
-        hours, losses = zip(*points, strict=True)
+        hours = [line["seconds"] / 3600 for line in lines]
+        losses = [line["loss"] for line in lines]
         axes.plot(hours, losses, linewidth=0.6, color="#9bf")
         width = max(1, len(losses) // 40)
         smooth = [

@@ -1,0 +1,80 @@
+"""From the newest state of a run to the model folder: export, check, card, loss plot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from safetensors import safe_open
+
+from engine.errors import ErrorCode, VisCodexError
+from engine.hints import format_hints
+from engine.images import grid_size
+from engine.tasks import AUTO_INSTRUCTION_SHORT
+from training.config import load_recipe
+from training.export import export_checkpoint
+from training.export.verify import VerifyReport, verify
+from training.nano.build import DataPlan, Maker, held_out_numbers
+from training.nano.card import model_card, readme, summaries, training_figures
+from training.nano.plot import plot_losses
+from training.nano.records import Sample, read_shard, shard_files
+from training.nano.stages import snapshot_stage
+
+CHECKED = 5
+SCORES = {"Held-out generated pictures": "held_out.json", "Real snips": "snips.json"}
+
+
+def publish(
+    recipe_file: Path, work: Path, stage: str, out: Path, *, report: Callable[[str], None]
+) -> Path:
+    """Write the model folder; raises VisCodexError where the F32 export differs from the model."""
+    recipe = load_recipe(recipe_file)
+    checkpoint = snapshot_stage(work, stage)
+    training = training_figures(work / "metrics.jsonl")
+    card = model_card(recipe, training, summaries({k: work / v for k, v in SCORES.items()}))
+    pictures = _held_out(CHECKED)
+    exact = work / "gguf-f32"
+    export_checkpoint(checkpoint, exact, card=card, text_type="F32", mmproj_type="F32")
+    _must_pass(_verify(checkpoint, exact, pictures), report)
+    written = export_checkpoint(checkpoint, out, card=card)
+    _must_pass(_verify(checkpoint, out, pictures), report)
+    with safe_open(checkpoint / "model.safetensors", framework="pt") as weights:
+        parameters = sum(weights.get_tensor(name).numel() for name in weights.keys())  # noqa: SIM118
+    samples = sum(1 for path in shard_files(work / "data") for _ in read_shard(path))
+    (out / "README.md").write_text(readme(card, parameters, samples))
+    plot_losses(work / "metrics.jsonl", out / "losses.png")
+    report(f"{written.size / 1e6:.1f} MB")
+    return out
+
+
+def _held_out(count: int) -> list[Sample]:
+    maker = Maker(DataPlan())
+    try:
+        made = (maker.make(number) for number in held_out_numbers(10 * count))
+        return [sample for sample, _ in zip((s for s in made if s), range(count), strict=False)]
+    finally:
+        maker.close()
+
+
+def _verify(checkpoint: Path, folder: Path, samples: list[Sample]) -> VerifyReport:
+    from engine.models.store import find_model
+
+    files = find_model(folder)
+    prompts = []
+    for sample in samples:
+        width, height = sample.size
+        across, down = grid_size(width, height, files.card.image)
+        hints = format_hints(sample.lines, (across / width, down / height))
+        prompts.append(hints + AUTO_INSTRUCTION_SHORT)
+    return verify(checkpoint, files, [sample.picture() for sample in samples], prompts)
+
+
+def _must_pass(found: VerifyReport, report: Callable[[str], None]) -> None:
+    least = min(check.cosine for check in found.checks)
+    report(f"{found.model}: {len(found.checks)} pictures, embeddings at least {least:.6f} alike")
+    if not found.passed:
+        raise VisCodexError(
+            ErrorCode.model_broken,
+            f"The export differs from the model: {found.problems[0]}.",
+            "Do not ship it.",
+        )
