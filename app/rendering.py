@@ -37,7 +37,8 @@ def draw(code: str, target: str, size: tuple[int, int] | None) -> bytes:
         VisCodexError: render_failed with the traceback line of a script, or timeout.
     """
     if target == "html":
-        from engine.render.html import NO_SANDBOX_VARIABLE, HtmlRenderer
+        from engine.render.html import HtmlRenderer
+        from engine.render.policy import NO_SANDBOX_VARIABLE
 
         if _is_root() and os.environ.get(NO_SANDBOX_VARIABLE) != "1":
             raise VisCodexError(

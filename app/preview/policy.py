@@ -9,60 +9,35 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 
+from engine.render.policy import (
+    CHROMIUM_FLAGS,
+    NO_SANDBOX_VARIABLE,
+    SETTINGS_OFF,
+    document_csp,
+)
+
+__all__ = [
+    "CHROMIUM_FLAGS",
+    "HOST",
+    "MAX_DOCUMENT_BYTES",
+    "NO_SANDBOX_VARIABLE",
+    "SCHEME",
+    "SETTINGS_OFF",
+    "SHELL_CSP",
+    "SHELL_URL",
+    "document_csp",
+    "set_chromium_flags",
+]
+
 SCHEME = "preview"
 HOST = "doc"
 SHELL_URL = f"{SCHEME}://{HOST}/shell"
 MAX_DOCUMENT_BYTES = 8_000_000
-NO_SANDBOX_VARIABLE = "VISCODEX_RENDER_NO_SANDBOX"
 
-CHROMIUM_FLAGS = (
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
-    "--proxy-server=socks5://127.0.0.1:1",
-    "--proxy-bypass-list=<-loopback>",
-    '--host-resolver-rules="MAP * ~NOTFOUND"',
-)
-
-_DOCUMENT = (
-    "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; "
-    "img-src data: blob:; font-src data:; media-src data: blob:; connect-src 'none'; "
-    "frame-src 'none'; object-src 'none'; worker-src 'none'; form-action 'none'; "
-    "base-uri 'none'; sandbox{allow}"
-)
 SHELL_CSP = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     f"frame-src {SCHEME}:; form-action 'none'; base-uri 'none'"
 )
-
-
-def document_csp(scripts: bool) -> str:
-    """The policy of a previewed document, with or without its scripts."""
-    if scripts:
-        return _DOCUMENT.format(scripts="'unsafe-inline'", allow=" allow-scripts")
-    return _DOCUMENT.format(scripts="'none'", allow="")
-
-
-SETTINGS_OFF = (
-    "LocalContentCanAccessFileUrls",
-    "LocalContentCanAccessRemoteUrls",
-    "PluginsEnabled",
-    "JavascriptCanOpenWindows",
-    "JavascriptCanAccessClipboard",
-    "JavascriptCanPaste",
-    "LocalStorageEnabled",
-    "HyperlinkAuditingEnabled",
-    "PdfViewerEnabled",
-    "DnsPrefetchEnabled",
-    "ScreenCaptureEnabled",
-    "WebGLEnabled",
-    "FullScreenSupportEnabled",
-    "NavigateOnDropEnabled",
-    "AllowRunningInsecureContent",
-    "ErrorPageEnabled",
-    "AutoLoadIconsForPage",
-    "FocusOnNavigationEnabled",
-    "AllowWindowActivationFromJavaScript",
-)
-"""Names of QWebEngineSettings.WebAttribute that are switched off."""
 
 
 def set_chromium_flags(environment: MutableMapping[str, str]) -> None:

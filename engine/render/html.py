@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from engine.errors import ErrorCode, VisCodexError
+from engine.render.policy import NO_SANDBOX_VARIABLE
 
 MAX_HTML_BYTES = 8_000_000
-# Chromium refuses to run as root with its sandbox on; only tests and data building run as root.
-NO_SANDBOX_VARIABLE = "VISCODEX_RENDER_NO_SANDBOX"
 
 
 @dataclass(frozen=True)

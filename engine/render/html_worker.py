@@ -3,9 +3,7 @@
 Spoken to by `engine.render.html.HtmlRenderer`. A request is one JSON line on stdin, an answer is
 one JSON line on stdout followed by as many raw bytes as its `png_bytes` says.
 
-The page is served from memory under a scheme of its own with a Content-Security-Policy header;
-the Chromium switches below close the channels that neither the policy nor a request interceptor
-sees (preconnect, STUN, QUIC).
+The page is served from memory under a scheme of its own with the policy of `engine.render.policy`.
 """
 
 from __future__ import annotations
@@ -19,25 +17,18 @@ from collections import deque
 from typing import Any, BinaryIO
 
 from engine.render.page_scripts import DESCRIBE_JS, HEIGHT_JS, SETTLE_JS
+from engine.render.policy import CHROMIUM_FLAGS, SETTINGS_OFF, document_csp
 from engine.singletons import make_immortal
 
 SCHEME = b"viscodex-render"
-CHROMIUM_FLAGS = (
+# Beside those of the policy: the same pixels on every machine.
+DRAWING_FLAGS = (
     "--disable-gpu",
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
-    "--proxy-server=socks5://127.0.0.1:1",
-    "--proxy-bypass-list=<-loopback>",
-    '--host-resolver-rules="MAP * ~NOTFOUND"',
     "--hide-scrollbars",
     "--disable-lcd-text",
     "--font-render-hinting=none",
 )
-CSP = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "img-src data: blob:; font-src data:; media-src data: blob:; connect-src 'none'; "
-    "frame-src 'none'; object-src 'none'; worker-src 'none'; form-action 'none'; "
-    "base-uri 'none'; sandbox allow-scripts"
-)
+CSP = document_csp(scripts=True)
 SETTLED = "viscodex-settled-"
 FRAME_MS = 20
 
@@ -46,7 +37,7 @@ def prepare_environment(no_sandbox: bool) -> None:
     """Set what Qt reads once, before it is imported."""
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     os.environ.setdefault("QT_LOGGING_RULES", "*.debug=false;qt.webenginecontext.info=false")
-    flags = list(CHROMIUM_FLAGS)
+    flags = [*CHROMIUM_FLAGS, *DRAWING_FLAGS]
     if no_sandbox:
         flags.append("--no-sandbox")
         os.environ["QTWEBENGINE_DISABLE_SANDBOX"] = "1"
@@ -135,25 +126,9 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
     documents, only_own = Documents(), OnlyOwn()
     profile.installUrlSchemeHandler(QByteArray(SCHEME), documents)
     profile.setUrlRequestInterceptor(only_own)
-    attribute = QWebEngineSettings.WebAttribute
     settings = profile.settings()
-    for off in (
-        attribute.LocalContentCanAccessFileUrls,
-        attribute.LocalContentCanAccessRemoteUrls,
-        attribute.PluginsEnabled,
-        attribute.JavascriptCanOpenWindows,
-        attribute.JavascriptCanAccessClipboard,
-        attribute.LocalStorageEnabled,
-        attribute.HyperlinkAuditingEnabled,
-        attribute.PdfViewerEnabled,
-        attribute.ScreenCaptureEnabled,
-        attribute.WebGLEnabled,
-        attribute.FullScreenSupportEnabled,
-        attribute.ErrorPageEnabled,
-        attribute.ScrollAnimatorEnabled,
-        attribute.ShowScrollBars,
-    ):
-        settings.setAttribute(off, False)
+    for name in (*SETTINGS_OFF, "ScrollAnimatorEnabled"):
+        settings.setAttribute(getattr(QWebEngineSettings.WebAttribute, name), False)
 
     class Renderer(QObject):
         """Draws one request at a time: load, measure the height, settle, describe, grab."""
