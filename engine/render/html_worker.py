@@ -97,9 +97,13 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
     class Page(QWebEnginePage):
         """A page that opens nothing, asks nothing and goes nowhere."""
 
+        refused = 0  # ways to other pages that this document has tried
+
         def acceptNavigationRequest(self, url: QUrl | str, kind: Any, main: bool) -> bool:
             own = QUrl(url).scheme() == SCHEME.decode()
-            return own and main and kind == QWebEnginePage.NavigationType.NavigationTypeTyped
+            wanted = own and main and kind == QWebEnginePage.NavigationType.NavigationTypeTyped
+            self.refused += not wanted
+            return wanted
 
         def createWindow(self, kind: Any) -> Any:
             return None
@@ -164,12 +168,14 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
             # that `100vh` does not make every page as high as the first guess.
             self.view.resize(job["width"], job["height"] or job.get("least", 16))
             self.limit.start(int(job["timeout"] * 1000))
+            self.page.refused = 0
             self.page.setUrl(QUrl(f"{SCHEME.decode()}://page{self.serial}/page"))
 
         def loaded(self, ok: bool) -> None:
             if self.job is None:
                 return
-            if not ok:
+            # A refused way to another page is told as a failed load, though the document stays.
+            if not ok and not self.page.refused:
                 self.answer({"error": "render_failed", "message": "The page could not be loaded."})
                 return
             if self.job["height"]:

@@ -1,0 +1,174 @@
+"""Pages drawn by the real QtWebEngine process: size, description, isolation, recovery."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.errors import ErrorCode, VisCodexError
+from engine.render.html import MAX_HTML_BYTES, HtmlRenderer
+
+PAGE = """<!DOCTYPE html>
+<html><head><style>
+* {{ margin: 0; box-sizing: border-box; }}
+body {{ padding: 20px; background: #ffe; font: 16px/1.5 sans-serif; }}
+.card {{ height: {high}px; background: #25e; border-radius: 8px; color: #fff; padding: 10px; }}
+</style></head><body><div class="card">Hello there</div>
+<input placeholder="Your name"><p>Below</p></body></html>"""
+
+
+def _pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), int)
+
+
+def test_a_page_is_as_wide_as_asked_and_as_high_as_its_content(renderer):
+    low = renderer.render(PAGE.format(high=60), 320)
+    high = renderer.render(PAGE.format(high=260), 320)
+    assert (low.width, high.width) == (320, 320)
+    assert high.height - low.height == 200
+    assert renderer.render(PAGE.format(high=2000), 320, max_height=500).height == 500
+    fixed = renderer.render(PAGE.format(high=60), 300, 444)
+    assert (fixed.width, fixed.height) == (300, 444)
+
+
+def test_colours_come_out_exactly(renderer):
+    pixels = _pixels(renderer.render(PAGE.format(high=60), 320).png)
+    assert tuple(pixels[2, 2]) == (255, 255, 238)
+    assert tuple(pixels[70, 160]) == (34, 85, 238)
+
+
+def test_pages_drawn_one_after_the_other_do_not_mix(renderer):
+    for number in range(12):
+        colour = (20 * number, 255 - 20 * number, 7)
+        page = f"<body style='margin:0;height:{40 + number}px;background:rgb{colour}'></body>"
+        drawn = renderer.render(page, 200 + number)
+        pixels = _pixels(drawn.png)
+        assert pixels.shape == (40 + number, 200 + number, 3)
+        assert (pixels == colour).all()
+
+
+def test_description_gives_texts_with_their_ink_and_elements(renderer):
+    drawn = renderer.render(PAGE.format(high=60), 320, describe=True)
+    texts = {t["text"]: t for t in drawn.description["texts"]}
+    assert set(texts) == {"Hello there", "Your name", "Below"}
+    pixels = _pixels(drawn.png)
+    for text in texts.values():
+        x0, y0, x1, y1 = (round(v) for v in text["box"])
+        crop = pixels[y0:y1, x0:x1].reshape(-1, 3)
+        assert np.ptp(crop, axis=0).max() > 60, text
+    card = next(e for e in drawn.description["elements"] if e["cls"] == "card")
+    assert card["box"] == [20, 20, 300, 80]
+    assert card["background"] == "rgb(34, 85, 238)"
+    assert card["radius"] == 8
+
+
+def test_wrapped_text_is_described_line_by_line(renderer):
+    page = "<body style='margin:0;width:120px;font:16px sans-serif'>one two three four five six"
+    lines = renderer.render(page, 120, describe=True).description["texts"]
+    assert len(lines) > 1
+    assert " ".join(t["text"] for t in lines) == "one two three four five six"
+    assert all(a["box"][1] < b["box"][1] for a, b in itertools.pairwise(lines))
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[int, list[str]]]:
+    """A port of this machine with a TCP and a UDP ear; the list fills with what arrives."""
+    heard: list[str] = []
+    tcp = socket.create_server(("127.0.0.1", 0))
+    port = tcp.getsockname()[1]
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", port))
+    tcp.settimeout(0.1)
+    udp.settimeout(0.1)
+    over = threading.Event()
+
+    def ear(name: str, take) -> None:
+        while not over.is_set():
+            try:
+                take()
+                heard.append(name)
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+
+    threads = [
+        threading.Thread(target=ear, args=("tcp", tcp.accept)),
+        threading.Thread(target=ear, args=("udp", lambda: udp.recv(2048))),
+    ]
+    for thread in threads:
+        thread.start()
+    yield port, heard
+    over.set()
+    for thread in threads:
+        thread.join()
+    tcp.close()
+    udp.close()
+
+
+def test_nothing_of_a_hostile_page_reaches_the_network(renderer, listener):
+    port, heard = listener
+    url = f"http://127.0.0.1:{port}"
+    page = f"""<head><link rel=preconnect href="{url}"><link rel=stylesheet href="{url}/a.css">
+    <style>@import url("{url}/b.css"); body {{ background: url("{url}/c.png"); }}</style></head>
+    <body><img src="{url}/d.png"><iframe src="{url}/e"></iframe><video src="{url}/f"></video>
+    <object data="{url}/g"></object><form id=f action="{url}/h" target=_blank></form>
+    <script>
+      f.submit(); fetch("{url}/i").catch(() => 0); navigator.sendBeacon("{url}/j");
+      new WebSocket("ws://127.0.0.1:{port}/k"); new EventSource("{url}/l");
+      try {{
+        const c = new RTCPeerConnection({{iceServers: [{{urls: "stun:127.0.0.1:{port}"}}]}});
+        c.createDataChannel("x"); c.createOffer().then(o => c.setLocalDescription(o));
+      }} catch (e) {{}}
+      setTimeout(() => {{ location.href = "{url}/m"; }}, 20);
+    </script><p>Still here</p></body>"""
+    drawn = renderer.render(page, 300, describe=True)
+    assert "Still here" in [t["text"] for t in drawn.description["texts"]]
+    renderer.render("<p>time for late requests</p>", 300)
+    threading.Event().wait(1.0)
+    assert heard == []
+
+
+def test_an_endless_script_is_a_timeout_and_the_next_page_works():
+    with HtmlRenderer() as html_renderer:
+        with pytest.raises(VisCodexError) as caught:
+            html_renderer.render("<script>while (true) {}</script>", 300, timeout=2.0)
+        assert caught.value.code is ErrorCode.timeout
+        assert html_renderer.render("<p>again</p>", 300).width == 300
+
+
+def test_a_killed_process_is_replaced():
+    with HtmlRenderer() as html_renderer:
+        html_renderer.render("<p>one</p>", 300)
+        process = html_renderer._process
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert html_renderer.render("<p>two</p>", 300).width == 300
+
+
+def test_close_leaves_no_process():
+    html_renderer = HtmlRenderer()
+    html_renderer.render("<p>one</p>", 300)
+    process = html_renderer._process
+    html_renderer.close()
+    assert process.poll() is not None
+
+
+def test_a_page_beyond_the_limit_is_refused(renderer):
+    with pytest.raises(VisCodexError) as caught:
+        renderer.render("x" * (MAX_HTML_BYTES + 1), 300)
+    assert caught.value.code is ErrorCode.render_failed
+
+
+@pytest.mark.parametrize("page", ["", "just words", "<p", "<table><tr><td>", "\x00\ud800<p>x"])
+def test_broken_markup_is_drawn_all_the_same(renderer, page):
+    assert renderer.render(page, 200).width == 200
