@@ -62,6 +62,34 @@ def snapshot(work: Work = WORK, stage: str = "joint") -> None:
 
 
 @application.command()
+def pack(
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    work: Work = WORK,
+    stage: Annotated[str, typer.Option(help="Stage whose newest state is packed.")] = "joint",
+) -> None:
+    """Pack a run (weights in bfloat16, tokenizer, metrics) to carry it to another machine.
+
+    Example: viscodex-train pack --stage joint --out training/nano/packed
+    """
+    from training.nano.archive import pack as write
+
+    print(f"Written: {write(work, stage, out)}")
+
+
+@application.command()
+def unpack(
+    packed: Annotated[Path, typer.Argument(help="Folder that `pack` wrote.")], work: Work = WORK
+) -> None:
+    """Lay out a packed run, for `run` to go on from.
+
+    Example: viscodex-train unpack training/nano/packed --work runs/nano
+    """
+    from training.nano.archive import unpack as lay_out
+
+    print(f"{work}: {lay_out(packed, work)}")
+
+
+@application.command()
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Folder of a transformers checkpoint.")],
     out: Annotated[Path, typer.Option(help="Folder for the GGUF files and the card.")],

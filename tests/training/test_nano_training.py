@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from engine.errors import VisCodexError
 from engine.hints import TextLine
 from training.config import NanoRecipe, StagePlan, load_recipe
+from training.nano.archive import pack, unpack
 from training.nano.corpus import Corpus
 from training.nano.model import ModelShape, build_model
 from training.nano.optimizer import schedule
@@ -98,6 +99,25 @@ def test_a_frozen_tower_does_not_move(material, tmp_path):
     after = model.model.visual.state_dict()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved == {name for name in before if name.startswith("merger.")}
+
+
+def test_a_packed_run_goes_on_elsewhere(material, tmp_path):
+    plan = StagePlan(name="language", steps=20, batch_tokens=600, rate=0.002, warmup=1)
+    here, there = tmp_path / "here", tmp_path / "there"
+    _run(material, here, plan)
+    (here / "shape.json").write_text(SHAPE.model_dump_json())
+    material[1].save_pretrained(here / "tokenizer")
+    pack(here, "language", tmp_path / "packed")
+    assert unpack(tmp_path / "packed", there) == "stage language, step 20"
+    with pytest.raises(VisCodexError):
+        unpack(tmp_path / "packed", there)
+    with pytest.raises(VisCodexError):
+        pack(here, "joint", tmp_path / "other")
+    longer = plan.model_copy(update={"steps": 30})
+    _run(material, there, longer)
+    lines = [json.loads(text) for text in (there / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [10, 20, 30]
+    assert lines[-1]["loss"] < lines[0]["loss"]
 
 
 def test_schedule_rises_stays_and_falls():

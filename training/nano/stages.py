@@ -93,6 +93,12 @@ def stage_run(
     )
 
 
+def _unfinished(recipe: NanoRecipe, folder: Path) -> list[StagePlan]:
+    """The stages from the last one that was begun; each state holds all that came before it."""
+    begun = [n for n, plan in enumerate(recipe.stages) if (folder / f"{plan.name}.pt").exists()]
+    return recipe.stages[max(begun, default=0) :]
+
+
 def run_recipe(
     recipe: NanoRecipe,
     folder: Path,
@@ -107,7 +113,7 @@ def run_recipe(
     tokenizer = _tokenizer(folder, recipe, corpus)
     (folder / "shape.json").write_text(recipe.model.model_dump_json(indent=1) + "\n")
     model = build_model(recipe.model, tokenizer, recipe.seed)
-    for plan in recipe.stages:
+    for plan in _unfinished(recipe, folder):
         if not run_stage(
             model,
             stage_run(plan, recipe, model, corpus, tokenizer),

@@ -102,8 +102,9 @@ def run_stage(
         state = torch.load(path, weights_only=True)
         model.load_state_dict(state["model"])
         model.tie_weights()
-        extra.load_state_dict(state["extra"])
-        optimizer.load_state_dict(state["optimizer"])
+        if state["optimizer"] is not None:  # None after coming out of an archive
+            extra.load_state_dict(state["extra"])
+            optimizer.load_state_dict(state["optimizer"])
         step, spent = state["step"], state["seconds"]
     dtype = fastest_dtype()
     report(f"{stage.name}: step {step} of {stage.steps}, arithmetic {dtype}")
