@@ -54,6 +54,21 @@ def run(
 
 
 @application.command()
+def reader_rates(
+    count: Annotated[int, typer.Option(help="How many generated pictures.")] = 100,
+) -> None:
+    """Measure how often the text reader errs on generated pictures (see ReaderNoise).
+
+    Example: viscodex-train reader-rates --count 200
+    """
+    from training.nano.build import held_out_samples
+    from training.nano.reader_rates import rates
+
+    for name, value in rates(held_out_samples(count)).items():
+        print(f"{name:12} {value:.4f}")
+
+
+@application.command()
 def snapshot(work: Work = WORK, stage: str = "joint") -> None:
     """Write the newest state of a running or stopped stage as a checkpoint (WORK/checkpoint)."""
     from training.nano.stages import snapshot_stage

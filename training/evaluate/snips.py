@@ -227,22 +227,13 @@ def save_scores(path: Path, scores: Sequence[Score]) -> None:
 
 def held_out_snips(count: int) -> list[Snip]:
     """Generated pictures whose numbers are never trained on, a tenth of their words neither."""
-    from training.nano.build import DataPlan, Maker, held_out_numbers
+    from training.nano.build import held_out_samples
 
-    maker = Maker(DataPlan(samples=count))
-    snips: list[Snip] = []
-    try:
-        for number in held_out_numbers(10 * count):
-            sample = maker.make(number)
-            if sample is None:
-                continue
-            target = "html" if sample.kind == "html" else "matplotlib"
-            words = words_of([line.text for line in sample.lines])
-            snips.append(Snip(sample.id, target, sample.picture(), words or None))
-            if len(snips) == count:
-                break
-    finally:
-        maker.close()
+    snips = []
+    for sample in held_out_samples(count):
+        target = "html" if sample.kind == "html" else "matplotlib"
+        words = words_of([line.text for line in sample.lines])
+        snips.append(Snip(sample.id, target, sample.picture(), words or None))
     return snips
 
 

@@ -7,11 +7,12 @@ build goes on at the first shard that is missing.
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import multiprocessing
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from PIL import Image
@@ -168,6 +169,11 @@ def build(
     return counts
 
 
-def held_out_numbers(count: int) -> Sequence[int]:
-    """Numbers of the samples kept for measuring."""
-    return range(HELD_OUT_FROM, HELD_OUT_FROM + count)
+def held_out_samples(count: int) -> Iterator[Sample]:
+    """`count` samples whose numbers are never trained on, made as they are asked for."""
+    maker = Maker(DataPlan())
+    try:
+        made = (maker.make(number) for number in itertools.count(HELD_OUT_FROM))
+        yield from itertools.islice((sample for sample in made if sample is not None), count)
+    finally:
+        maker.close()

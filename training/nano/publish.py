@@ -14,7 +14,7 @@ from engine.tasks import AUTO_INSTRUCTION_SHORT
 from training.config import load_recipe
 from training.export import export_checkpoint
 from training.export.verify import VerifyReport, verify
-from training.nano.build import DataPlan, Maker, held_out_numbers
+from training.nano.build import held_out_samples
 from training.nano.card import model_card, readme, summaries, training_figures
 from training.nano.plot import plot_losses
 from training.nano.records import Sample, read_shard, shard_files
@@ -32,7 +32,7 @@ def publish(
     checkpoint = snapshot_stage(work, stage)
     training = training_figures(work / "metrics.jsonl")
     card = model_card(recipe, training, summaries({k: work / v for k, v in SCORES.items()}))
-    pictures = _held_out(CHECKED)
+    pictures = list(held_out_samples(CHECKED))
     exact = work / "gguf-f32"
     export_checkpoint(checkpoint, exact, card=card, text_type="F32", mmproj_type="F32")
     _must_pass(_verify(checkpoint, exact, pictures), report)
@@ -45,15 +45,6 @@ def publish(
     plot_losses(work / "metrics.jsonl", out / "losses.png")
     report(f"{written.size / 1e6:.1f} MB")
     return out
-
-
-def _held_out(count: int) -> list[Sample]:
-    maker = Maker(DataPlan())
-    try:
-        made = (maker.make(number) for number in held_out_numbers(10 * count))
-        return [sample for sample, _ in zip((s for s in made if s), range(count), strict=False)]
-    finally:
-        maker.close()
 
 
 def _verify(checkpoint: Path, folder: Path, samples: list[Sample]) -> VerifyReport:
