@@ -22,7 +22,7 @@ def test_each_error_is_counted_under_its_name():
     true = [
         _line("Sign in", (0, 0, 50, 10)),
         _line("Home", (0, 20, 30, 30)),
-        _line("About", (40, 20, 80, 30)),
+        _line("About", (50, 20, 80, 30)),
         _line("Apples", (0, 40, 50, 50)),
         _line("Gone", (0, 60, 40, 70)),
         _line("two words", (0, 80, 80, 90)),
