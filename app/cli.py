@@ -151,9 +151,12 @@ def convert(
         print(f"viscodex: warning: {warning}", file=sys.stderr)
     if as_json:
         _print_json(outcome.to_json())
-        return
-    if outcome.out is None:
+    elif outcome.out is None:
         sys.stdout.write(outcome.code)
+    if outcome.failure is not None:
+        raise outcome.failure
+    if as_json:
+        return
     for name, path in (("code", outcome.out), ("preview", outcome.preview)):
         if path is not None:
             print(f"{name + ':':8} {path.absolute()}", file=sys.stderr)

@@ -61,6 +61,7 @@ class Outcome:
     lines: list[TextLine] = field(default_factory=list)
     out: Path | None = None
     preview: Path | None = None
+    failure: VisCodexError | None = None  # of the preview: the code is there all the same
 
     def to_json(self) -> dict[str, Any]:
         """The object that `convert --json` prints."""
@@ -75,6 +76,7 @@ class Outcome:
             "warnings": self.warnings,
             "out": None if self.out is None else str(self.out),
             "preview": None if self.preview is None else str(self.preview),
+            "preview_error": None if self.failure is None else self.failure.message,
         }
         if self.target == "text":
             fields["lines"] = [asdict(line) for line in self.lines]
@@ -119,8 +121,8 @@ def run(job: Job) -> Outcome:
     """Do a job and write the files it names.
 
     Raises:
-        VisCodexError: whatever is wrong with the picture, the model, the answer or the rendering.
-            The code is written even where only its preview fails; no file is ever left half done.
+        VisCodexError: whatever is wrong with the picture, the model or the answer. A preview that
+            fails costs no code: it is the outcome's `failure`. No file is ever left half done.
         KeyboardInterrupt: after the engine has been stopped.
     """
     picture = load_picture(job.image)
@@ -139,11 +141,14 @@ def run(job: Job) -> Outcome:
             write_whole(outcome.out, outcome.code.encode())
         if job.preview is not None:
             progress.say("drawing the preview")
-            png = draw(outcome.code, outcome.target, picture.size)
+            try:
+                png = draw(outcome.code, outcome.target, picture.size)
+            except VisCodexError as error:
+                outcome.failure = error
+                return outcome
             write_whole(job.preview, png)
             outcome.preview = job.preview
-            drawn = Image.open(io.BytesIO(png))
-            outcome.similarity = similarity(picture, drawn)
+            outcome.similarity = similarity(picture, Image.open(io.BytesIO(png)))
         return outcome
 
 

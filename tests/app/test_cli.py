@@ -101,6 +101,21 @@ class TestConvert:
         assert "error" in ended.err.splitlines()[-1]
         assert [path.name for path in tmp_path.iterdir()] == ["x.py"]
 
+    def test_a_preview_that_fails_leaves_the_code_on_stdout(
+        self, samples: Path, tmp_path: Path, scripted: dict[str, Path]
+    ) -> None:
+        arguments = ("convert", samples / "chart.png", "--to", "matplotlib", "--max-tokens", 1)
+        arguments += ("--preview", tmp_path / "x.png", "--model", scripted["chart"])
+        ended = viscodex(*arguments)
+        assert ended.status == 1
+        assert ended.out == CHART[0]
+        told = viscodex(*arguments, "--json")
+        assert told.status == 1
+        answer = json.loads(told.out)
+        assert answer["code"] == CHART[0]
+        assert answer["preview_error"]
+        assert not list(tmp_path.iterdir())
+
     def test_the_same_seed_gives_the_same_code(
         self, samples: Path, scripted: dict[str, Path]
     ) -> None:
