@@ -93,7 +93,11 @@ def pack(
 
 @application.command()
 def unpack(
-    packed: Annotated[Path, typer.Argument(help="Folder that `pack` wrote.")], work: Work = WORK
+    packed: Annotated[Path, typer.Argument(help="Folder that `pack` wrote.")],
+    work: Work = WORK,
+    stage: Annotated[
+        str | None, typer.Option(help="Begin this stage with the weights (default: go on).")
+    ] = None,
 ) -> None:
     """Lay out a packed run, for `run` to go on from.
 
@@ -101,7 +105,7 @@ def unpack(
     """
     from training.nano.archive import unpack as lay_out
 
-    print(f"{work}: {lay_out(packed, work)}")
+    print(f"{work}: {lay_out(packed, work, stage)}")
 
 
 @application.command()

@@ -109,6 +109,7 @@ def test_a_packed_run_goes_on_elsewhere(material, tmp_path):
     material[1].save_pretrained(here / "tokenizer")
     pack(here, "language", tmp_path / "packed")
     assert unpack(tmp_path / "packed", there) == "stage language, step 20"
+    assert unpack(tmp_path / "packed", tmp_path / "new", "joint") == "stage joint, step 0"
     with pytest.raises(VisCodexError):
         unpack(tmp_path / "packed", there)
     with pytest.raises(VisCodexError):

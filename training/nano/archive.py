@@ -44,8 +44,11 @@ def pack(work: Path, stage: str, out: Path) -> Path:
     return out
 
 
-def unpack(packed: Path, work: Path) -> str:
-    """Lay a packed run out in `work`, which must hold no state yet; returns what it is."""
+def unpack(packed: Path, work: Path, stage: str | None = None) -> str:
+    """Lay a packed run out in `work`, which must hold no state yet; returns what it is.
+
+    With `stage` the weights become the beginning of that stage instead of its own place.
+    """
     if not (packed / PLACE).exists():
         raise VisCodexError(
             ErrorCode.bad_input, f"There is no packed run in '{packed}'.", "Check the folder."
@@ -55,6 +58,8 @@ def unpack(packed: Path, work: Path) -> str:
             ErrorCode.bad_input, f"'{work}' holds a run already.", "Give an empty folder."
         )
     place = json.loads((packed / PLACE).read_text())
+    if stage is not None:
+        place = {"stage": stage, "step": 0, "seconds": 0.0}
     work.mkdir(parents=True, exist_ok=True)
     for name in BESIDE:
         shutil.copy(packed / name, work / name)
