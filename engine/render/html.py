@@ -37,8 +37,7 @@ class HtmlRenderer:
     Safe to use from several threads: pages are drawn one after another.
     """
 
-    def __init__(self, *, nice: int = 0) -> None:
-        self._nice = nice
+    def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._serial = 0
@@ -119,7 +118,6 @@ class HtmlRenderer:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=environment,
-            preexec_fn=(lambda: os.nice(self._nice) and None) if self._nice else None,
         )
         return self._process
 

@@ -31,6 +31,7 @@ DRAWING_FLAGS = (
 CSP = document_csp(scripts=True)
 SETTLED = "viscodex-settled-"
 FRAME_MS = 20
+LEAST_HEIGHT = 16
 
 
 def prepare_environment(no_sandbox: bool) -> None:
@@ -166,7 +167,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
             documents.current = job["html"].encode("utf-8", "replace")
             # Without a wanted height the page is laid out low and then grown to its content, so
             # that `100vh` does not make every page as high as the first guess.
-            self.view.resize(job["width"], job["height"] or job.get("least", 16))
+            self.view.resize(job["width"], job["height"] or LEAST_HEIGHT)
             self.limit.start(int(job["timeout"] * 1000))
             self.page.refused = 0
             self.page.setUrl(QUrl(f"{SCHEME.decode()}://page{self.serial}/page"))
@@ -187,7 +188,9 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
             if self.job is None:
                 return
             wanted = int(height or 0)
-            self.view.resize(self.job["width"], max(16, min(wanted, self.job["max_height"])))
+            self.view.resize(
+                self.job["width"], max(LEAST_HEIGHT, min(wanted, self.job["max_height"]))
+            )
             self.settle()
 
         def settle(self) -> None:

@@ -17,7 +17,7 @@ from engine.hints import TextLine, format_hints
 from engine.images import ImageLimits, grid_size, to_grid
 from engine.prompt import PromptPart, build_prompt
 from engine.tasks import AUTO_INSTRUCTION_SHORT, TASKS
-from training.nano.forward import Grid, PatchPlan, _layout, plan_patches
+from training.nano.forward import Grid, PatchPlan, patch_layout, plan_patches
 from training.nano.labels import PatchLabels, patch_labels
 from training.nano.reader_noise import ReaderNoise
 from training.nano.records import Sample
@@ -58,7 +58,7 @@ def vision_batch(samples: Sequence[Sample], limits: ImageLimits) -> VisionBatch:
         scale = (fitted.width / picture.width, fitted.height / picture.height)
         cut, grid = patches_of(fitted)
         label = patch_labels(fitted, sample.regions, sample.lines, scale)
-        places, _ = _layout(grid)
+        places, _ = patch_layout(grid)
         order = places[:, 0] * grid[1] + places[:, 1]
         patches.append(cut)
         grids.append(grid)

@@ -28,7 +28,7 @@ MERGE = 2
 
 
 @lru_cache(maxsize=4096)
-def _layout(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+def patch_layout(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """Patch coordinates (n, 2) in storage order, and the window number of each patch (n,)."""
     rows, columns = grid
     down, across = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
@@ -70,7 +70,7 @@ def plan_patches(grids: Sequence[Grid]) -> PatchPlan:
     """Plan the attention groups for pictures of the given patch grids."""
     places, windows, pictures, window_base = [], [], [], 0
     for number, grid in enumerate(grids):
-        place, window = _layout(grid)
+        place, window = patch_layout(grid)
         # Window numbers may have gaps nowhere: every window of a grid holds at least one patch.
         places.append(place)
         windows.append(window + window_base)
