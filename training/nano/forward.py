@@ -43,15 +43,15 @@ def patch_layout(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 class PatchPlan:
     """Where the patches of a batch of pictures lie: coordinates, windows, pictures.
 
-    `places` (n, 2) patch row and column; `windows` and `pictures` (groups, longest) patch numbers
-    with n for an empty slot, and the masks that leave those slots out as keys.
+    `places` (n, 2) patch row and column; `windows` (groups, longest) patch numbers with n for an
+    empty slot, and the mask that leaves those slots out as keys; `sizes` patches of each picture,
+    which stand one after another.
     """
 
     places: Tensor
     windows: Tensor
     window_mask: Tensor
-    pictures: Tensor
-    picture_mask: Tensor
+    sizes: tuple[int, ...]
 
 
 def _groups(labels: np.ndarray, total: int) -> tuple[Tensor, Tensor]:
@@ -68,30 +68,41 @@ def _groups(labels: np.ndarray, total: int) -> tuple[Tensor, Tensor]:
 
 def plan_patches(grids: Sequence[Grid]) -> PatchPlan:
     """Plan the attention groups for pictures of the given patch grids."""
-    places, windows, pictures, window_base = [], [], [], 0
-    for number, grid in enumerate(grids):
+    places, windows, window_base = [], [], 0
+    for grid in grids:
         place, window = patch_layout(grid)
         # Window numbers may have gaps nowhere: every window of a grid holds at least one patch.
         places.append(place)
         windows.append(window + window_base)
-        pictures.append(np.full(len(place), number))
         window_base += int(window.max()) + 1
     total = sum(len(p) for p in places)
     window_index, window_mask = _groups(np.concatenate(windows), total)
-    picture_index, picture_mask = _groups(np.concatenate(pictures), total)
     return PatchPlan(
         torch.from_numpy(np.concatenate(places)),
         window_index,
         window_mask,
-        picture_index,
-        picture_mask,
+        tuple(len(place) for place in places),
     )
 
 
-def _grouped_attention(
+def _picture_attention(
+    query: Tensor, key: Tensor, value: Tensor, sizes: Sequence[int]
+) -> Tensor:
+    """Attention within whole pictures. Tensors (n, heads, width); result (n, heads * width).
+
+    One picture after another: padded to the largest, a batch costs about six times as much.
+    """
+    parts = []
+    for q, k, v in zip(*(t.split(list(sizes)) for t in (query, key, value)), strict=True):
+        part = F.scaled_dot_product_attention(*(t.transpose(0, 1)[None] for t in (q, k, v)))
+        parts.append(part[0].transpose(0, 1).flatten(1))
+    return torch.cat(parts)
+
+
+def _window_attention(
     query: Tensor, key: Tensor, value: Tensor, index: Tensor, mask: Tensor
 ) -> Tensor:
-    """Attention within groups of patches. Tensors (n, heads, width); result (n, heads * width)."""
+    """Attention within windows of patches. Tensors (n, heads, width); result (n, heads * width)."""
     total, heads, width = query.shape
     flat = index.clamp(max=total - 1)
     q, k, v = (t[flat].transpose(1, 2) for t in (query, key, value))
@@ -119,9 +130,9 @@ def patch_features(visual: nn.Module, patches: Tensor, plan: PatchPlan) -> Tenso
         query, key = apply_rotary_pos_emb_vision(query, key, cos, sin)
         value = value.to(query.dtype)
         if number in visual.fullatt_block_indexes:
-            mixed = _grouped_attention(query, key, value, plan.pictures, plan.picture_mask)
+            mixed = _picture_attention(query, key, value, plan.sizes)
         else:
-            mixed = _grouped_attention(query, key, value, plan.windows, plan.window_mask)
+            mixed = _window_attention(query, key, value, plan.windows, plan.window_mask)
         hidden = hidden + attention.proj(mixed.to(normed.dtype))
         hidden = hidden + block.mlp(block.norm2(hidden))
     return hidden
