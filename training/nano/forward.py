@@ -85,9 +85,7 @@ def plan_patches(grids: Sequence[Grid]) -> PatchPlan:
     )
 
 
-def _picture_attention(
-    query: Tensor, key: Tensor, value: Tensor, sizes: Sequence[int]
-) -> Tensor:
+def _picture_attention(query: Tensor, key: Tensor, value: Tensor, sizes: Sequence[int]) -> Tensor:
     """Attention within whole pictures. Tensors (n, heads, width); result (n, heads * width).
 
     One picture after another: padded to the largest, a batch costs about six times as much.
