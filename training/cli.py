@@ -21,6 +21,9 @@ Work = Annotated[
     Path, typer.Option("--work", help="Folder for data, checkpoints and metrics.", metavar="DIR")
 ]
 WORK = Path("runs/nano")
+Stage = Annotated[
+    str | None, typer.Option("--stage", help="Stage whose state is meant (default: the last begun).")
+]
 
 
 @application.command()
@@ -69,8 +72,8 @@ def reader_rates(
 
 
 @application.command()
-def snapshot(work: Work = WORK, stage: str = "joint") -> None:
-    """Write the newest state of a running or stopped stage as a checkpoint (WORK/checkpoint)."""
+def snapshot(work: Work = WORK, stage: Stage = None) -> None:
+    """Write the newest state of a running or stopped run as a checkpoint (WORK/checkpoint)."""
     from training.nano.stages import snapshot_stage
 
     print(f"Written: {snapshot_stage(work, stage)}")
@@ -80,11 +83,11 @@ def snapshot(work: Work = WORK, stage: str = "joint") -> None:
 def pack(
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     work: Work = WORK,
-    stage: Annotated[str, typer.Option(help="Stage whose newest state is packed.")] = "joint",
+    stage: Stage = None,
 ) -> None:
     """Pack a run (weights in bfloat16, tokenizer, metrics) to carry it to another machine.
 
-    Example: viscodex-train pack --stage joint --out training/nano/packed
+    Example: viscodex-train pack --out training/checkpoints/nano
     """
     from training.nano.archive import pack as write
 
@@ -101,7 +104,7 @@ def unpack(
 ) -> None:
     """Lay out a packed run, for `run` to go on from.
 
-    Example: viscodex-train unpack training/nano/packed --work runs/nano
+    Example: viscodex-train unpack training/checkpoints/nano --work runs/nano
     """
     from training.nano.archive import unpack as lay_out
 
@@ -135,7 +138,7 @@ def publish(
     recipe: Annotated[Path, typer.Argument(help="The recipe the model was made by.")],
     out: Annotated[Path, typer.Option(help="Folder of the model.")],
     work: Work = WORK,
-    stage: Annotated[str, typer.Option(help="Stage whose newest state is exported.")] = "joint",
+    stage: Stage = None,
 ) -> None:
     """Export the newest state of a stage with its card; scores found in WORK go into the card.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,6 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from engine.errors import ErrorCode, VisCodexError
 from training.nano.build import DataPlan
 from training.nano.model import ModelShape
+
+
+StageName = Literal["language", "vision", "joint", "finish"]
+STAGES: tuple[StageName, ...] = get_args(StageName)  # in the order of training
 
 
 class StagePlan(BaseModel):
@@ -24,7 +28,7 @@ class StagePlan(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Literal["vision", "language", "joint"]
+    name: StageName
     steps: int
     batch_tokens: int
     rate: float

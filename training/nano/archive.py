@@ -13,19 +13,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from engine.errors import ErrorCode, VisCodexError
+from training.nano.stages import state_file
 from training.nano.trainer import save_atomic
 
 WEIGHTS, PLACE = "weights.safetensors", "place.json"
 BESIDE = ("shape.json", "metrics.jsonl")
 
 
-def pack(work: Path, stage: str, out: Path) -> Path:
-    """Pack the newest state of `stage` into the folder `out`."""
-    source = work / f"{stage}.pt"
-    if not source.exists():
-        raise VisCodexError(
-            ErrorCode.bad_input, f"There is no state of stage '{stage}' in '{work}'.", "Train it."
-        )
+def pack(work: Path, stage: str | None, out: Path) -> Path:
+    """Pack the newest state of `stage` (default: of the last one begun) into the folder `out`."""
+    source = state_file(work, stage)
     state = torch.load(source, weights_only=True)
     out.mkdir(parents=True, exist_ok=True)
     # The output matrix is the embedding: safetensors refuses to write the same memory twice.
@@ -36,7 +33,7 @@ def pack(work: Path, stage: str, out: Path) -> Path:
     }
     save_file(tensors, out / f"{WEIGHTS}.part")
     (out / f"{WEIGHTS}.part").replace(out / WEIGHTS)
-    place = {"stage": stage, "step": state["step"], "seconds": state["seconds"]}
+    place = {"stage": source.stem, "step": state["step"], "seconds": state["seconds"]}
     (out / PLACE).write_text(json.dumps(place, indent=1) + "\n")
     for name in BESIDE:
         shutil.copy(work / name, out / name)

@@ -33,10 +33,15 @@ HELD_OUT_FROM = 10_000_000  # sample numbers from here on are for measuring, nev
 
 
 class DataPlan(BaseModel):
-    """How much of what is generated. Shares of levels are relative."""
+    """How much of what is generated. Shares of levels are relative.
+
+    `first` is the number of the first sample: a run that is carried on elsewhere goes on with new
+    ones instead of making the same again.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
+    first: int = 0
     samples: int = 12_000
     shard: int = 200
     chart_share: float = 0.3
@@ -143,15 +148,15 @@ def build(
     folder: Path,
     plan: DataPlan,
     *,
-    first: int = 0,
     processes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, int]:
     """Build all missing shards of the plan; `progress` hears (shards done, shards in all)."""
     folder.mkdir(parents=True, exist_ok=True)
-    starts = range(first, first + plan.samples, plan.shard)
+    end = plan.first + plan.samples
+    starts = range(plan.first, end, plan.shard)
     wanted = [
-        (folder, plan, start, min(plan.shard, first + plan.samples - start))
+        (folder, plan, start, min(plan.shard, end - start))
         for start in starts
         if not (folder / f"shard-{start:09d}.jsonl").exists()
     ]

@@ -17,7 +17,7 @@ from training.export.verify import VerifyReport, verify
 from training.nano.build import held_out_samples
 from training.nano.card import model_card, readme, summaries, training_figures
 from training.nano.plot import plot_losses
-from training.nano.records import Sample, read_shard, shard_files
+from training.nano.records import Sample
 from training.nano.stages import snapshot_stage
 
 CHECKED = 5
@@ -25,7 +25,7 @@ SCORES = {"Held-out generated pictures": "held_out.json", "Real snips": "snips.j
 
 
 def publish(
-    recipe_file: Path, work: Path, stage: str, out: Path, *, report: Callable[[str], None]
+    recipe_file: Path, work: Path, stage: str | None, out: Path, *, report: Callable[[str], None]
 ) -> Path:
     """Write the model folder; raises VisCodexError where the F32 export differs from the model."""
     recipe = load_recipe(recipe_file)
@@ -40,8 +40,7 @@ def publish(
     _must_pass(_verify(checkpoint, out, pictures), report)
     with safe_open(checkpoint / "model.safetensors", framework="pt") as weights:
         parameters = sum(weights.get_tensor(name).numel() for name in weights.keys())  # noqa: SIM118
-    samples = sum(1 for path in shard_files(work / "data") for _ in read_shard(path))
-    (out / "README.md").write_text(readme(card, parameters, samples))
+    (out / "README.md").write_text(readme(card, parameters, recipe.data.samples))
     plot_losses(work / "metrics.jsonl", out / "losses.png")
     report(f"{written.size / 1e6:.1f} MB")
     return out

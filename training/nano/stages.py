@@ -1,4 +1,4 @@
-"""The stages of a recipe in order: data, tokenizer, vision, language, joint."""
+"""The stages of a recipe in order: data, tokenizer, vision, language, joint, finish."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGenera
 
 from engine.errors import ErrorCode, VisCodexError
 from engine.images import ImageLimits
-from training.config import NanoRecipe, StagePlan
+from training.config import STAGES, NanoRecipe, StagePlan
 from training.nano.batches import PromptEncoder
 from training.nano.build import build
 from training.nano.corpus import Corpus, language_batches, vision_batches
@@ -23,6 +23,7 @@ from training.nano.tokenizer import train_tokenizer
 from training.nano.trainer import StageRun, run_stage
 
 TOKENIZER_SAMPLES = 4000
+PICTURED = ("joint", "finish")  # stages that see pictures and write code
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
@@ -70,7 +71,7 @@ def stage_run(
             **common,
         )
     encoder, noise = PromptEncoder(tokenizer), ReaderNoise()
-    joint = plan.name == "joint"
+    pictured = plan.name in PICTURED
     return StageRun(
         batch=lambda rng, share: language_batches(
             corpus,
@@ -80,13 +81,13 @@ def stage_run(
             _blend(plan.levels, share),
             rng,
             noise,
-            with_picture=joint,
+            with_picture=pictured,
             copy=plan.copy_share[0] + (plan.copy_share[1] - plan.copy_share[0]) * share,
         ),
         outcome=lambda batch: language_outcome(model, batch, train_tower=plan.tower_rate > 0),
         modules=[
             (language, plan.rate),
-            (visual.merger, plan.rate if joint else 0.0),
+            (visual.merger, plan.rate if pictured else 0.0),
             (blocks, plan.tower_rate),
         ],
         **common,
@@ -134,15 +135,20 @@ def save_checkpoint(
     tokenizer.save_pretrained(folder)
 
 
-def snapshot_stage(folder: Path, stage: str) -> Path:
-    """Write the weights saved by `stage` as a transformers checkpoint; returns its folder."""
-    state_file = folder / f"{stage}.pt"
-    if not state_file.exists():
-        raise VisCodexError(
-            ErrorCode.bad_input, f"There is no state of stage '{stage}' in '{folder}'.", "Train it."
-        )
+def state_file(folder: Path, stage: str | None = None) -> Path:
+    """The file with the state of `stage`, by default of the last one begun."""
+    begun = [folder / f"{name}.pt" for name in STAGES if (folder / f"{name}.pt").exists()]
+    chosen = [path for path in begun if stage in (None, path.stem)]
+    if not chosen:
+        what = "trained state" if stage is None else f"state of stage '{stage}'"
+        raise VisCodexError(ErrorCode.bad_input, f"There is no {what} in '{folder}'.", "Train it.")
+    return chosen[-1]
+
+
+def snapshot_stage(folder: Path, stage: str | None = None) -> Path:
+    """Write weights as a transformers checkpoint (see `state_file`); returns its folder."""
+    state = torch.load(state_file(folder, stage), weights_only=True)["model"]
     tokenizer = load_tokenizer(folder)
-    state = torch.load(state_file, weights_only=True)["model"]
     shape = ModelShape.model_validate_json((folder / "shape.json").read_text())
     model = build_model(shape, tokenizer, 0)
     model.load_state_dict(state)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from training.nano.charts import texts
 from training.nano.charts.board import Board, Panel
-from training.nano.charts.script import call, grid, mapping, number, row, string
+from training.nano.charts.script import (
+    Value,
+    call,
+    mapping,
+    matrix,
+    number,
+    numbered,
+    row,
+    string,
+    table,
+)
 from training.nano.charts.style import draw_colours
 from training.nano.charts.values import Scale, column, draw_scale, errors, shares
 
@@ -21,8 +31,11 @@ def _names(board: Board, n: int) -> tuple[list[str], list[str]]:
     return board.names(n), []
 
 
-def _colour_list(board: Board, n: int) -> str | None:
-    return row(draw_colours(board.rng, n)) if n <= 6 else None
+def _bar_colours(board: Board, n: int) -> tuple[dict[str, list[Value]], str | None]:
+    """Now and then a column c with a colour for each bar; and the source of the colour."""
+    if n <= 6 and board.chance(0.1, 0.2):
+        return {"c": list[Value](draw_colours(board.rng, n))}, "c"
+    return {}, board.colours(1)[0]
 
 
 def bar(board: Board) -> Panel:
@@ -33,24 +46,24 @@ def bar(board: Board) -> Panel:
     y = column(board.rng, n, scale)
     if board.chance(0.03, 0.06):
         y = [v if board.rng.random() < 0.6 else -v for v in y]
-    colour = _colour_list(board, n) if board.chance(0.1, 0.2) else board.colours(1)[0]
+    columns, colour = _bar_colours(board, n)
     width = board.rng.choice(("0.5", "0.6")) if board.chance(0.12) else None
-    yerr = (
-        row(errors(board.rng, [abs(v) for v in y], scale)) if board.chance(0, 0.06, 0.15) else None
-    )
+    ranged = board.chance(0, 0.06, 0.15)
+    if ranged:
+        columns["e"] = list[Value](errors(board.rng, [abs(v) for v in y], scale))
     bars = call(
         "bar",
         "x",
-        row(y),
+        "y",
         *([width] if width else []),
-        yerr=yerr,
-        capsize="4" if yerr else None,
+        yerr="e" if ranged else None,
+        capsize="4" if ranged else None,
         color=colour,
         edgecolor=board.edge(),
     )
-    labelled = yerr is None and min(y) > 0 and board.chance(0.1, 0.2)
+    labelled = not ranged and min(y) > 0 and board.chance(0.1, 0.2)
     draw = ["bars = " + bars, call("bar_label", "bars")] if labelled else [bars]
-    return Panel([f"x = {row(names)}"], draw, ticks, grids=_BAR_GRIDS)
+    return Panel([table(x=names, y=y, **columns)], draw, ticks, grids=_BAR_GRIDS)
 
 
 def side_bar(board: Board) -> Panel:
@@ -58,12 +71,11 @@ def side_bar(board: Board) -> Panel:
     n = min(board.points(), max(3, board.size.height // 40))
     names = board.names(n, max(4, int(board.size.width * 0.3 / (8.2 * board.fonts))))
     y = column(board.rng, n, draw_scale(board.rng, 4))
-    colour = _colour_list(board, n) if board.chance(0.1, 0.2) else board.colours(1)[0]
-    bars = call("barh", "x", row(y), color=colour, edgecolor=board.edge())
+    columns, colour = _bar_colours(board, n)
+    bars = call("barh", "x", "y", color=colour, edgecolor=board.edge())
     draw = ["bars = " + bars, call("bar_label", "bars")] if board.chance(0.1, 0.2) else [bars]
-    return Panel(
-        [f"x = {row(names)}"], draw, limits=["plt.gca().invert_yaxis()"], grids=_SIDE_GRIDS
-    )
+    data = [table(x=names, y=y, **columns)]
+    return Panel(data, draw, limits=["plt.gca().invert_yaxis()"], grids=_SIDE_GRIDS)
 
 
 def grouped_bar(board: Board) -> Panel:
@@ -74,16 +86,15 @@ def grouped_bar(board: Board) -> Panel:
     scale = draw_scale(board.rng, 3)
     labels, colours, edge = board.labels(count), board.colours(count), board.edge()
     width = 0.4 if count == 2 else 0.25
-    draw = []
-    for i, (label, colour) in enumerate(zip(labels, colours, strict=True)):
-        offset = (i - (count - 1) / 2) * width
-        place = "x" if offset == 0 else f"x {'-' if offset < 0 else '+'} {number(abs(offset))}"
-        y = column(board.rng, n, scale)
-        draw.append(
-            call("bar", place, row(y), number(width), color=colour, edgecolor=edge, label=label)
-        )
-    ticks = [call("xticks", "x", row(names))]
-    return Panel([f"x = np.arange({n})"], draw, ticks, legend="", grids=_BAR_GRIDS, numpy=True)
+    columns = {y: column(board.rng, n, scale) for y in numbered("y", count)}
+    draw = ["i = np.arange(len(x))"]
+    for k, (y, label, colour) in enumerate(zip(columns, labels, colours, strict=True)):
+        offset = (k - (count - 1) / 2) * width
+        place = "i" if offset == 0 else f"i {'-' if offset < 0 else '+'} {number(abs(offset))}"
+        draw.append(call("bar", place, y, number(width), color=colour, edgecolor=edge, label=label))
+    ticks = [call("xticks", "i", "x")]
+    data = [table(x=names, **columns)]
+    return Panel(data, draw, ticks, legend="", grids=_BAR_GRIDS, numpy=True)
 
 
 def stacked_bar(board: Board) -> Panel:
@@ -93,25 +104,24 @@ def stacked_bar(board: Board) -> Panel:
     lying = board.chance(0.2)
     names = board.names(n, 10 if lying else None)
     scale = draw_scale(board.rng, 3)
-    ys = [column(board.rng, n, scale) for _ in range(count)]
+    columns = {y: column(board.rng, n, scale) for y in numbered("y", count)}
     labels, colours, edge = board.labels(count), board.colours(count), board.edge()
     bases = (None, "y1", "np.add(y1, y2)")
     draw = [
         call(
             "barh" if lying else "bar",
             "x",
-            f"y{i + 1}",
+            y,
             color=colours[i],
             edgecolor=edge,
             label=labels[i],
             **{"left" if lying else "bottom": bases[i]},
         )
-        for i in range(count)
+        for i, y in enumerate(columns)
     ]
-    data = [f"x = {row(names)}", *(f"y{i + 1} = {row(y)}" for i, y in enumerate(ys))]
     limits = ["plt.gca().invert_yaxis()"] if lying else []
     return Panel(
-        data,
+        [table(x=names, **columns)],
         draw,
         limits=limits,
         legend="",
@@ -121,7 +131,7 @@ def stacked_bar(board: Board) -> Panel:
 
 
 def histogram(board: Board) -> Panel:
-    """Counts between bin edges, given as weights: the picture shows no single values."""
+    """Counts by the left edge of their bin, as weights: the picture shows no single values."""
     rng = board.rng
     n = {0: rng.randint(4, 6), 1: rng.randint(5, 8), 2: rng.randint(6, 10)}[min(board.level, 2)]
     step = rng.choice((1, 1, 2, 5, 10, 10, 20, 0.1, 0.2, 0.5))
@@ -135,12 +145,11 @@ def histogram(board: Board) -> Panel:
             0.6 ** (i * 4 / n) if falling else 2.718 ** -(((i + 0.5 - middle) / width) ** 2)
         )
         weights.append(max(counts.fit(share * rng.uniform(0.85, 1.03)), 1))
-    bins = [round(start + i * step, 4) for i in range(n + 1)]
+    edges = [round(start + i * step, 4) for i in range(n + 1)]
     edge = string(rng.choice(("#000", "#fff"))) if board.chance(0.55) else None
-    draw = [
-        call("hist", "x[:-1]", "x", weights=row(weights), color=board.colours(1)[0], edgecolor=edge)
-    ]
-    return Panel([f"x = {row(bins)}"], draw, grids=_BAR_GRIDS)
+    bins = f"[*x, {number(edges[-1])}]"
+    draw = [call("hist", "x", bins, weights="y", color=board.colours(1)[0], edgecolor=edge)]
+    return Panel([table(x=edges[:-1], y=weights)], draw, grids=_BAR_GRIDS)
 
 
 def pie(board: Board) -> Panel:
@@ -151,8 +160,8 @@ def pie(board: Board) -> Panel:
     parts = shares(rng, n)
     while _ambiguous(parts, top):
         parts = shares(rng, n)
-    colours = board.colours(n)
-    chosen = "[" + ", ".join(c for c in colours if c) + "]" if colours[0] else None
+    drawn = board.palette(n)
+    colours = {"c": drawn} if drawn else {}
     percent = string(rng.choice(("%d%%", "%1.1f%%"))) if board.chance(0.5, 0.6) else None
     ring = (
         mapping({"width": rng.choice((0.3, 0.4, 0.5))})
@@ -166,19 +175,20 @@ def pie(board: Board) -> Panel:
         and board.chance(0, 0.15)
     )
     names = board.names(n, 10)
-    legend = f'{row(names)}, loc="center left", bbox_to_anchor=(1, 0.5)' if aside else None
+    legend = 'x, loc="center left", bbox_to_anchor=(1, 0.5)' if aside else None
     draw = [
         call(
             "pie",
-            row(parts),
-            labels=None if aside else row(names),
-            colors=chosen,
+            "y",
+            labels=None if aside else "x",
+            colors="c" if colours else None,
             autopct=percent,
             startangle="90" if top else None,
             wedgeprops=ring,
         )
     ]
-    return Panel([], draw, legend=legend, labelled=False, grids=())
+    data = [table(x=names, y=parts, **colours)]
+    return Panel(data, draw, legend=legend, labelled=False, grids=())
 
 
 def _ambiguous(parts: list[int], top: bool) -> bool:
@@ -195,7 +205,7 @@ def boxes(board: Board) -> Panel:
     scale = draw_scale(rng, 2)
     unit = scale.step if scale.top / scale.step >= 20 else scale.step / 2
     fine = max(1, round(0.02 * scale.top / unit))
-    data = []
+    data: list[Value] = []
     for _ in range(n):
         reach = round(rng.uniform(0.15, 0.55) * scale.top / unit)
         half = max(2 * fine, reach // 4)
@@ -209,9 +219,9 @@ def boxes(board: Board) -> Panel:
     face = rng.choice(("#9cf", "#fb9", "#9d9", "#fe9", "#cbf", "#ccc", "#69c", "#fa4"))
     filled = board.sheet is None and board.chance(0.35)
     props = mapping({"facecolor": face}) if filled else None
-    draw = [call("boxplot", grid(data), patch_artist="True" if filled else None, boxprops=props)]
-    places = row(list(range(1, n + 1)))
-    return Panel([], draw, [call("xticks", places, row(board.names(n)))], grids=_BAR_GRIDS)
+    draw = [call("boxplot", "y", patch_artist="True" if filled else None, boxprops=props)]
+    ticks = [call("xticks", "range(1, len(x) + 1)", "x")]
+    return Panel([table(x=board.names(n), y=data)], draw, ticks, grids=_BAR_GRIDS)
 
 
 _MAPS = (
@@ -265,19 +275,14 @@ def heatmap(board: Board) -> Panel:
         middle = number(scale.fit((min(values) + max(values)) / 2 / scale.top))
         above, below = ("k", "w") if name in _DARK_WHEN_LOW else ("w", "k")
         draw += [
-            f"for i in range({rows}):",
-            f"    for j in range({columns}):",
-            f'        color = "{above}" if z[i][j] > {middle} else "{below}"',
-            '        plt.text(j, i, z[i][j], ha="center", va="center", color=color)',
+            "for i, row in enumerate(z):",
+            "    for j, v in enumerate(row):",
+            f'        color = "{above}" if v > {middle} else "{below}"',
+            '        plt.text(j, i, v, ha="center", va="center", color=color)',
         ]
-    ticks = []
-    if rng.random() < 0.75:
-        ticks = [
-            call(
-                "xticks",
-                row(list(range(columns))),
-                row(board.names(columns, max(2, board.room(columns) - 3))),
-            ),
-            call("yticks", row(list(range(rows))), row(board.names(rows, 9))),
-        ]
-    return Panel([f"z = {grid(cells)}"], draw, ticks, grids=())
+    if rng.random() < 0.25:
+        return Panel([matrix("z", cells)], draw, grids=())
+    across = board.names(columns, max(2, board.room(columns) - 3))
+    data = [f"x = {row(across)}", table(y=board.names(rows, 9), z=list[Value](cells))]
+    ticks = [call("xticks", "range(len(x))", "x"), call("yticks", "range(len(y))", "y")]
+    return Panel(data, draw, ticks, grids=())

@@ -77,17 +77,21 @@ class Board:
             return [None]
         return [string(name) for name in texts.series_names(self.words, n)]
 
-    def colours(self, n: int, *, thin: bool = False) -> list[str | None]:
-        """Source of `n` colours; all None for the default cycle. Thin marks are never pale."""
+    def palette(self, n: int, *, thin: bool = False) -> list[str] | None:
+        """`n` colours; None for the default cycle. Thin marks are never pale."""
         if self.rng.random() < (0.6 if self.sheet else 0.35):
-            return [None] * n
+            return None
         dark = self.sheet == "dark_background"
         for _ in range(12):
             drawn = draw_colours(self.rng, n)
             levels = [brightness(c) for c in drawn]
             if min(levels) > 0.35 if dark else max(levels) < (0.74 if thin else 0.95):
-                return [string(c) for c in drawn]
-        return [None] * n
+                return drawn
+        return None
+
+    def colours(self, n: int, *, thin: bool = False) -> list[str | None]:
+        """Source of the colours of a palette; all None for the default cycle."""
+        return [string(c) for c in self.palette(n, thin=thin) or []] or [None] * n
 
     def edge(self) -> str | None:
         """Source of the colour of edges, in a few charts."""

@@ -6,15 +6,14 @@ import itertools
 
 from training.nano.charts import texts
 from training.nano.charts.board import Board, Panel
-from training.nano.charts.script import call, number, row, string
+from training.nano.charts.script import Value, call, number, numbered, row, string, table
 from training.nano.charts.values import Scale, abscissa, draw_scale, errors, series
 
 
-def _axis(board: Board, n: int) -> tuple[str, list[str], list[float]]:
-    """The statement `x = ...`, its tick statements, and the places of the values."""
+def _axis(board: Board, n: int) -> tuple[list[Value], list[str], list[float]]:
+    """The column x, its tick statements, and the places of the values."""
     if board.rng.random() < 0.3:
-        names = board.names(n)
-        return f"x = {row(names)}", [], [float(i) for i in range(n)]
+        return list[Value](board.names(n)), [], [float(i) for i in range(n)]
     x = abscissa(board.rng, n)
     years = x[0] >= 1900
     room = board.room(n) >= len(number(x[-1]))
@@ -22,7 +21,7 @@ def _axis(board: Board, n: int) -> tuple[str, list[str], list[float]]:
     ticks = (
         [call("xticks", "x")] if room and evenly and (years or board.rng.random() < 0.25) else []
     )
-    return f"x = {row(x)}", ticks, x
+    return list[Value](x), ticks, x
 
 
 def _signed(board: Board, values: list[float], scale: Scale) -> list[float]:
@@ -54,14 +53,13 @@ def line(board: Board) -> Panel:
         board.colours(count, thin=True),
         board.formats(count),
     )
-    thick = board.thick()
+    thick, columns = board.thick(), numbered("y", count)
     draw = [
-        call(
-            "plot", "x", row(y), *([fmt] if fmt else []), color=colour, linewidth=thick, label=label
-        )
-        for y, fmt, colour, label in zip(ys, formats, colours, labels, strict=True)
+        call("plot", "x", y, *([fmt] if fmt else []), color=colour, linewidth=thick, label=label)
+        for y, fmt, colour, label in zip(columns, formats, colours, labels, strict=True)
     ]
-    panel = Panel([x], draw, ticks, legend="" if labels[0] else None)
+    data = table(x=x, **dict(zip(columns, ys, strict=True)))
+    panel = Panel([data], draw, ticks, legend="" if labels[0] else None)
     _extras(board, panel, scale, places, ys)
     return panel
 
@@ -103,12 +101,13 @@ def steps(board: Board) -> Panel:
     x, ticks, _ = _axis(board, n)
     _, ys = _ordinates(board, count, n)
     labels, colours, thick = board.labels(count), board.colours(count, thin=True), board.thick()
-    where = string(board.rng.choice(("mid", "post")))
+    where, columns = string(board.rng.choice(("mid", "post"))), numbered("y", count)
     draw = [
-        call("step", "x", row(y), where=where, color=colour, linewidth=thick, label=label)
-        for y, colour, label in zip(ys, colours, labels, strict=True)
+        call("step", "x", y, where=where, color=colour, linewidth=thick, label=label)
+        for y, colour, label in zip(columns, colours, labels, strict=True)
     ]
-    return Panel([x], draw, ticks, legend="" if labels[0] else None)
+    data = table(x=x, **dict(zip(columns, ys, strict=True)))
+    return Panel([data], draw, ticks, legend="" if labels[0] else None)
 
 
 def scatter(board: Board) -> Panel:
@@ -122,27 +121,24 @@ def scatter(board: Board) -> Panel:
     size = "80" if board.chance(0.2) else None
     alpha = "0.5" if board.chance(0.1) else None
     same = rng.choice((True, True, False))
-    draw = []
-    for i, (colour, label) in enumerate(zip(colours, labels, strict=True)):
-        x, y = _cloud(board, n, across, up)
-        marker = None if same else (None, '"^"', '"s"')[i]
+    data, draw = [], []
+    names = zip(numbered("x", count), numbered("y", count), strict=True)
+    for i, (x, y) in enumerate(names):
+        xs, ys = _cloud(board, n, across, up)
+        data.append(table(**{x: xs, y: ys}))
         draw.append(
             call(
                 "scatter",
-                row(x),
-                row(y),
-                size,
-                color=colour,
-                marker=marker,
+                x,
+                y,
+                *([size] if size else []),
+                color=colours[i],
+                marker=None if same else (None, '"^"', '"s"')[i],
                 alpha=alpha,
-                label=label,
-            )
-            if size
-            else call(
-                "scatter", row(x), row(y), color=colour, marker=marker, alpha=alpha, label=label
+                label=labels[i],
             )
         )
-    return Panel([], draw, legend="" if labels[0] else None, grids=("", "", 'linestyle="--"'))
+    return Panel(data, draw, legend="" if labels[0] else None, grids=("", "", 'linestyle="--"'))
 
 
 def _cloud(board: Board, n: int, across: Scale, up: Scale) -> tuple[list[float], list[float]]:
@@ -177,7 +173,7 @@ def area(board: Board) -> Panel:
         ]
     else:
         draw = [call("fill_between", "x", "y", color=colour, alpha=alpha)]
-    return Panel([x, f"y = {row(y)}"], draw, ticks)
+    return Panel([table(x=x, y=y)], draw, ticks)
 
 
 def stacked_area(board: Board) -> Panel:
@@ -189,8 +185,10 @@ def stacked_area(board: Board) -> Panel:
     names = texts.series_names(board.words, count)
     colours = board.colours(count)
     chosen = "[" + ", ".join(c for c in colours if c) + "]" if colours[0] else None
-    draw = [call("stackplot", "x", *(row(y) for y in ys), labels=row(names), colors=chosen)]
-    return Panel([x], draw, ticks, legend='loc="upper left"' if board.chance(0.5) else "")
+    columns = numbered("y", count)
+    draw = [call("stackplot", "x", *columns, labels=row(names), colors=chosen)]
+    data = table(x=x, **dict(zip(columns, ys, strict=True)))
+    return Panel([data], draw, ticks, legend='loc="upper left"' if board.chance(0.5) else "")
 
 
 def error_line(board: Board) -> Panel:
@@ -200,22 +198,23 @@ def error_line(board: Board) -> Panel:
     scale = draw_scale(board.rng, 3)
     y = series(board.rng, n, scale, least=0.15)
     spread = errors(board.rng, y, scale)
-    yerr = row(spread) if board.chance(0.3, 0.5, 0.7) else number(spread[0])
+    own = board.chance(0.3, 0.5, 0.7)
+    data = table(x=x, y=y, e=spread) if own else table(x=x, y=y)
     fmt = string(board.rng.choice(("o", "o", "s", "^")) + board.rng.choice(("", "-", "--")))
     label = board.labels(1)[0]
     draw = [
         call(
             "errorbar",
             "x",
-            row(y),
-            yerr=yerr,
+            "y",
+            yerr="e" if own else number(spread[0]),
             fmt=fmt,
             color=board.colours(1, thin=True)[0],
             capsize="4",
             label=label,
         )
     ]
-    return Panel([x], draw, ticks, legend="" if label else None)
+    return Panel([data], draw, ticks, legend="" if label else None)
 
 
 def band(board: Board) -> Panel:
@@ -230,7 +229,8 @@ def band(board: Board) -> Panel:
     colour, label = board.colours(1, thin=True)[0], board.labels(1)[0]
     fmt = board.formats(1)[0]
     draw = [
-        call("plot", "x", row(y), *([fmt] if fmt else []), color=colour, label=label),
-        call("fill_between", "x", row(low), row(high), color=colour, alpha="0.2"),
+        call("plot", "x", "y", *([fmt] if fmt else []), color=colour, label=label),
+        call("fill_between", "x", "low", "high", color=colour, alpha="0.2"),
     ]
-    return Panel([x], draw, ticks, legend="" if label else None)
+    data = table(x=x, y=y, low=low, high=high)
+    return Panel([data], draw, ticks, legend="" if label else None)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import regex
 
-Value = float | int | str
+Value = float | int | str | list[float]
 
 _PRETOKENS = regex.compile(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -28,7 +28,9 @@ def string(text: str) -> str:
 
 
 def literal(value: Value) -> str:
-    """A number or a string as Python writes it."""
+    """A number, a string or a list of numbers as Python writes it."""
+    if isinstance(value, list):
+        return row(value)
     return string(value) if isinstance(value, str) else number(value)
 
 
@@ -37,9 +39,25 @@ def row(values: Iterable[Value]) -> str:
     return "[" + ", ".join(literal(v) for v in values) + "]"
 
 
-def grid(rows: Iterable[Sequence[Value]]) -> str:
-    """A list of lists on one line."""
-    return "[" + ", ".join(row(r) for r in rows) + "]"
+def table(**columns: Sequence[Value]) -> str:
+    """The statement that names columns of equal length, written row by row.
+
+    Rows keep what belongs to one place of the picture together, and columns written in rows cannot
+    differ in length.
+    """
+    rows = zip(*columns.values(), strict=True)
+    lines = [f"    ({', '.join(map(literal, r))})," for r in rows]
+    return "\n".join([f"{', '.join(columns)} = zip(", *lines, ")"])
+
+
+def matrix(name: str, rows: Iterable[Sequence[Value]]) -> str:
+    """The statement that names a list of lists, a line for each row."""
+    return "\n".join([f"{name} = [", *(f"    {row(r)}," for r in rows), "]"])
+
+
+def numbered(name: str, count: int) -> list[str]:
+    """Names of `count` columns: y, or y1 y2 and so on where there are several."""
+    return [name] if count == 1 else [f"{name}{i + 1}" for i in range(count)]
 
 
 def call(name: str, *positional: str, **keywords: str | None) -> str:
