@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,7 +26,16 @@ from engine.llama.session import Prefilled, VisionSession
 from engine.llama.vision import Chunks, picture_key
 from engine.models.card import ModelCard
 from engine.prompt import PromptPart, build_prompt
-from engine.protocol import ConvertRequest, Done, Encoding, Event, Target, TextRead, Token
+from engine.protocol import (
+    CandidateDone,
+    ConvertRequest,
+    Done,
+    Encoding,
+    Event,
+    Target,
+    TextRead,
+    Token,
+)
 from engine.reader import warm_up
 from engine.tasks import (
     AUTO_INSTRUCTION,
@@ -36,10 +45,12 @@ from engine.tasks import (
     Task,
     task_of_code,
 )
+from engine.writing import write
 
 Emit = Callable[[Event], None]
 
 SMALL_PRINT = 16.0  # pixels of line height, as the model sees it, under which hints pay
+VARIED = 0.7  # least temperature of the second and further candidates
 LEAST_ANSWER = 512  # cells kept free for the answer when hints are many
 HINTS_EXPLAINED = (
     "The lines above were read from the picture: box in pixels, colours of ink and ground, text.\n"
@@ -159,12 +170,12 @@ class Converter:
         if task is None:
             task, confidence = self._choose()
             emit(Target(task.name, confidence))
-        answer = self._write(request, task, emit, clock)
+        answers = self._write(request, task, emit, clock)
         if looked.reused < looked.cells:  # the second step finds what the first has just done
             prefilled = Prefilled(prefilled.cells, looked.reused)
-        stats = self._figures(clock, prefilled, answer, load_seconds)
+        stats = self._figures(clock, prefilled, answers, load_seconds)
         stats |= {"target": task.name, "image_tokens": image_cells, "image_size": list(seen.size)}
-        emit(Done(answer.reason, stats))
+        emit(Done(answers[0].reason, stats))
 
     # Steps --------------------------------------------------------------------------------------
 
@@ -263,9 +274,11 @@ class Converter:
             self.session.append(token)
         return tasks[best], round(float(shares[best]), 4)
 
-    def _write(self, request: ConvertRequest, task: Task, emit: Emit, clock: _Clock) -> Answer:
-        """Draw tokens until the answer is complete."""
-        free = self.session.free_cells
+    def _write(
+        self, request: ConvertRequest, task: Task, emit: Emit, clock: _Clock
+    ) -> list[Answer]:
+        """Draw tokens until all answers that are wanted are complete."""
+        free = self.session.free_cells // request.candidates
         if free < 1:
             raise VisCodexError(
                 ErrorCode.context_full,
@@ -273,30 +286,43 @@ class Converter:
                 "Snip a smaller region, or refine shorter code.",
             )
         wanted = request.max_tokens or int(self.card.sampling.get("max_tokens", 0)) or free
-        answer = Answer(task.prefill, min(wanted, free))
-        emit(Token(task.prefill))
-        vocabulary = self.session.vocabulary
-        sampler = self.session.sampler(self._sampling(request))
-        try:
-            while True:
-                if self._flag.is_set():
-                    raise VisCodexError(ErrorCode.cancelled, "Cancelled.")
-                token = self.session.draw(sampler)
-                clock.marks.setdefault("first_token", clock.now())
-                if vocabulary.ends(token):
-                    text = answer.end("stop")
-                else:
-                    text = answer.take(token, vocabulary.piece(token))
-                    if answer.complete:
-                        text += answer.end(answer.reason)
-                    else:
-                        self.session.append(token)
-                if text:
-                    emit(Token(text))
-                if answer.complete:
-                    return answer
-        finally:
-            sampler.close()
+        old = None
+        if request.refine is not None:
+            code = f"{request.refine[1].rstrip()}\n{FENCE}"
+            old = self.session.vocabulary.tokenize(code, special=False)
+
+        def on_text(number: int, text: str) -> None:
+            clock.marks.setdefault("first_token", clock.now())
+            emit(Token(text, number))
+
+        def on_step() -> None:
+            if self._flag.is_set():
+                raise VisCodexError(ErrorCode.cancelled, "Cancelled.")
+
+        def on_end(number: int, reason: str) -> None:
+            clock.marks.setdefault("first_token", clock.now())
+            if request.candidates > 1:
+                emit(CandidateDone(number, reason))
+
+        for number in range(request.candidates):
+            emit(Token(task.prefill, number))
+        return write(
+            self.session,
+            self._samplings(request),
+            task.prefill,
+            min(wanted, free),
+            old=old,
+            on_text=on_text,
+            on_step=on_step,
+            on_end=on_end,
+        )
+
+    def _samplings(self, request: ConvertRequest) -> list[Sampling]:
+        """How each candidate is drawn: the first as asked, the others so that they differ."""
+        first = self._sampling(request)
+        varied = replace(first, temperature=max(first.temperature, VARIED))
+        others = range(1, request.candidates)
+        return [first, *(replace(varied, seed=(first.seed + n) % 2**32) for n in others)]
 
     def _sampling(self, request: ConvertRequest) -> Sampling:
         card: dict[str, Any] = dict(self.card.sampling)
@@ -312,12 +338,14 @@ class Converter:
         )
 
     def _figures(
-        self, clock: _Clock, prefilled: Prefilled, answer: Answer, load_seconds: float
+        self, clock: _Clock, prefilled: Prefilled, answers: list[Answer], load_seconds: float
     ) -> dict[str, Any]:
         total = clock.now()
         first = clock.marks["first_token"]
         writing = total - first
-        speed = (answer.tokens - 1) / writing if answer.tokens > 1 and writing > 0 else 0.0
+        tokens = sum(answer.tokens for answer in answers)
+        further = tokens - len(answers)
+        speed = further / writing if further > 0 and writing > 0 else 0.0
         seconds = {
             "load": load_seconds,
             "encode": clock.marks["encode"],
@@ -329,7 +357,7 @@ class Converter:
             **{name: round(value, 4) for name, value in seconds.items()},
             "prompt_tokens": prefilled.cells,
             "reused_tokens": prefilled.reused,
-            "tokens": answer.tokens,
+            "tokens": tokens,
             "tokens_per_second": round(speed, 2),
-            "finish_reason": answer.reason,
+            "finish_reason": answers[0].reason,
         }

@@ -23,6 +23,7 @@ MAX_FRAME_BYTES = 128_000_000  # a picture of the largest size allowed, in base6
 
 TARGETS = ("auto", "html", "matplotlib", "text")
 HINT_MODES = ("auto", "always", "never")
+MOST_CANDIDATES = 8
 
 
 class FrameError(ValueError):
@@ -61,7 +62,8 @@ class ConvertRequest:
     """Turn a picture (a path, or the bytes of a picture file) into code, or only read its text.
 
     `refine` is (instruction, code to change). What is None is the model's default; temperature 0
-    is greedy. `max_tokens` is the longest answer in tokens.
+    is greedy. `max_tokens` is the longest answer in tokens, `candidates` how many answers are
+    written at once: the first as asked, the others so that they differ.
     """
 
     request: ClassVar[str] = "convert"
@@ -72,6 +74,7 @@ class ConvertRequest:
     seed: int = 0
     temperature: float | None = None
     refine: tuple[str, str] | None = None
+    candidates: int = 1
 
     def __post_init__(self) -> None:
         problem = None
@@ -85,6 +88,8 @@ class ConvertRequest:
             problem = "The seed lies between 0 and 4294967295."
         elif self.temperature is not None and not 0.0 <= self.temperature <= 5.0:
             problem = "The temperature lies between 0 and 5."
+        elif not 1 <= self.candidates <= MOST_CANDIDATES:
+            problem = f"There are 1 to {MOST_CANDIDATES} candidates, not {self.candidates}."
         if problem:
             raise VisCodexError(ErrorCode.bad_input, problem)
 
@@ -97,6 +102,7 @@ class ConvertRequest:
             "seed": self.seed,
             "temperature": self.temperature,
             "refine": None if self.refine is None else list(self.refine),
+            "candidates": self.candidates,
         }
 
     @classmethod
@@ -114,6 +120,7 @@ class ConvertRequest:
             seed=int(data.get("seed", 0)),
             temperature=None if temperature is None else float(temperature),
             refine=refine,
+            candidates=int(data.get("candidates", 1)),
         )
 
 

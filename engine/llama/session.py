@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from engine.llama.vision import Chunks, Progress, VisionEncoder, load_failed
 from engine.llama.vocabulary import Vocabulary
 from engine.prompt import PromptPart
 
+MOST_BRANCHES = 8  # answers to one prompt at the same time
 BATCH = 512  # tokens a call: also how long a GPU cannot be stopped
 # Bytes of weights under which one thread writes faster than several, since waiting for each other
 # takes longer than the work: measured 1.3 to 10 times faster at 6 MB on two cores with other load.
@@ -54,6 +55,14 @@ class Prefilled:
 
     cells: int
     reused: int
+
+
+class Row(NamedTuple):
+    """One token to decode: where in which sequence."""
+
+    sequence: int
+    position: int
+    token: int
 
 
 def _cancelled() -> VisCodexError:
@@ -123,7 +132,9 @@ class VisionSession:
         params = llama.llama_context_default_params()
         params.n_ctx = min(options.context, trained) if trained > 0 else options.context
         params.n_batch = params.n_ubatch = BATCH
-        params.n_seq_max = 1
+        # One pool of cells for all sequences: what they share is stored once.
+        params.n_seq_max = MOST_BRANCHES
+        params.kv_unified = True
         small = int(llama.llama_model_size(self._model)) < SMALL_MODEL
         params.n_threads = 1 if small else self.threads
         params.n_threads_batch = self.threads
@@ -144,6 +155,10 @@ class VisionSession:
         self._memory = llama.llama_get_memory(self._context)
         self._batch = llama.llama_batch_init(BATCH, 0, 1)
         self.context_cells = int(llama.llama_n_ctx(self._context))
+        # A recurrent state cannot go back by a few tokens.
+        self.can_rewind = not (
+            llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model)
+        )
 
     def close(self) -> None:
         """Free everything."""
@@ -216,33 +231,59 @@ class VisionSession:
         """Decode one more token. Raises VisCodexError: context_full, cancelled."""
         self._decode_tokens([token])
 
+    def decode(self, rows: Sequence[Row]) -> None:
+        """Decode tokens of several sequences in one pass, with logits for each (at most BATCH).
+
+        The ledger knows the prompt alone, sequence 0; whoever adds more removes it again.
+        Raises VisCodexError: context_full, cancelled; then what came of it must be removed too.
+        """
+        self._decode_rows(rows, [True] * len(rows))
+
+    def share_prompt(self, sequence: int) -> None:
+        """Let another sequence begin with all that lies in sequence 0. Takes no cells."""
+        llama.llama_memory_seq_cp(self._memory, 0, sequence, -1, -1)
+
+    def remove(self, sequence: int, position: int) -> None:
+        """Take out of a sequence what stands at `position` and behind it.
+
+        At or before the end of the prompt other sequences than 0 lose all of it.
+        """
+        if sequence and position <= self.ledger.position:
+            position = -1
+        if not llama.llama_memory_seq_rm(self._memory, sequence, position, -1):
+            self._forget()
+
     def sampler(self, sampling: Sampling) -> Sampler:
         """A new sampler; the caller closes it."""
         return Sampler(sampling)
 
-    def draw(self, sampler: Sampler) -> int:
-        """The next token after what was decoded last."""
-        return sampler.draw(self._context)
+    def draw(self, sampler: Sampler, row: int = -1) -> int:
+        """The next token after a row of the last pass (-1: its last)."""
+        return sampler.draw(self._context, row)
 
-    def logits(self) -> NDArray[np.float32]:
-        """Logits (vocabulary,) after what was decoded last: a copy."""
-        row = llama.llama_get_logits_ith(self._context, -1)
-        return np.ctypeslib.as_array(row, shape=(self.vocabulary.size,)).copy()
+    def logits(self, row: int = -1) -> NDArray[np.float32]:
+        """Logits (vocabulary,) after a row of the last pass (-1: its last): a copy."""
+        found = llama.llama_get_logits_ith(self._context, row)
+        return np.ctypeslib.as_array(found, shape=(self.vocabulary.size,)).copy()
 
     def _decode_tokens(self, tokens: Sequence[int]) -> None:
-        batch, start = self._batch, self.ledger.position
-        batch.n_tokens = len(tokens)
-        for index, token in enumerate(tokens):
-            batch.token[index] = token
-            batch.pos[index] = start + index
-            batch.n_seq_id[index] = 1
-            batch.seq_id[index][0] = 0
-            batch.logits[index] = 0
-        batch.logits[len(tokens) - 1] = 1
-        self._checked(llama.llama_decode(self._context, batch))
-        self.decoded += len(tokens)
+        start = self.ledger.position
+        rows = [Row(0, start + index, token) for index, token in enumerate(tokens)]
+        self._decode_rows(rows, [False] * (len(rows) - 1) + [True])
         for token in tokens:
             self.ledger.append(token)
+
+    def _decode_rows(self, rows: Sequence[Row], logits: Sequence[bool]) -> None:
+        batch = self._batch
+        batch.n_tokens = len(rows)
+        for index, (sequence, position, token) in enumerate(rows):
+            batch.token[index] = token
+            batch.pos[index] = position
+            batch.n_seq_id[index] = 1
+            batch.seq_id[index][0] = sequence
+            batch.logits[index] = logits[index]
+        self._checked(llama.llama_decode(self._context, batch))
+        self.decoded += len(rows)
 
     def _decode_picture(self, chunk: Any, item: ImageItem, progress: Progress) -> None:
         embeddings = self.vision.encode(chunk, item, lambda part: progress(part * LANGUAGE_SHARE))
