@@ -287,7 +287,9 @@ class Converter:
             )
         wanted = request.max_tokens or int(self.card.sampling.get("max_tokens", 0)) or free
         old = None
-        if request.refine is not None:
+        # Guesses pay where a pass mostly waits for weights. A small model lies in the processor's
+        # cache: there a row more costs as much as a pass more.
+        if request.refine is not None and not self.session.small:
             code = f"{request.refine[1].rstrip()}\n{FENCE}"
             old = self.session.vocabulary.tokenize(code, special=False)
 

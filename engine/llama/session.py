@@ -135,8 +135,8 @@ class VisionSession:
         # One pool of cells for all sequences: what they share is stored once.
         params.n_seq_max = MOST_BRANCHES
         params.kv_unified = True
-        small = int(llama.llama_model_size(self._model)) < SMALL_MODEL
-        params.n_threads = 1 if small else self.threads
+        self.small = int(llama.llama_model_size(self._model)) < SMALL_MODEL
+        params.n_threads = 1 if self.small else self.threads
         params.n_threads_batch = self.threads
         params.flash_attn_type = FLASH_ATTENTION_AUTO
         params.offload_kqv = params.op_offload = self.gpu

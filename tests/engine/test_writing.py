@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,7 +31,6 @@ from engine.llama.vision import picture_key
 from engine.prompt import build_prompt
 from engine.protocol import MOST_CANDIDATES
 from engine.writing import write
-from tests.fixtures.tiny_model import build_tiny_gguf
 
 LIMITS = ImageLimits(min_tokens=4, max_tokens=64)
 LENGTH = 90
@@ -43,10 +43,9 @@ def flag() -> CancelFlag:
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory, flag: CancelFlag) -> Iterator[VisionSession]:
+def session(tiny_model_dir: Path, flag: CancelFlag) -> Iterator[VisionSession]:
     """Random weights: what comes next hangs on everything before it."""
-    folder = build_tiny_gguf(tmp_path_factory.mktemp("tiny"))
-    (model,), (mmproj,) = folder.glob("model-*.gguf"), folder.glob("mmproj-*.gguf")
+    (model,), (mmproj,) = (tiny_model_dir.glob(f"{kind}-*.gguf") for kind in ("model", "mmproj"))
     options = SessionOptions(context=512, limits=LIMITS, gpu=False)
     loaded = VisionSession(model, mmproj, options, flag, lambda _: None)
     yield loaded

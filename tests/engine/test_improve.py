@@ -1,0 +1,142 @@
+"""Answers are told apart by what they draw: real renderers, real pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from engine.compare import Similarity
+from engine.hints import TextLine, read
+from engine.improve import Drawn, Judge, best, better, repair_request
+from engine.protocol import ConvertRequest
+
+PAGE = """<!DOCTYPE html>
+<html><head><style>
+body { margin: 0; background: #fff; font: 16px/1.5 sans-serif; }
+.card { margin: 24px; padding: 16px; border: 1px solid #888; background: #eef; }
+button { padding: 8px 16px; border: 0; background: #36c; color: #fff; font: inherit; }
+</style></head>
+<body><div class="card"><h2>Weekly report</h2><p>All systems are running.</p>
+<button>Open details</button></div></body></html>
+"""
+CHART = """import matplotlib.pyplot as plt
+
+plt.figure(figsize=(4, 3))
+plt.bar(["North", "South", "East"], [3, 7, 5], color="#2a7")
+plt.title("Visits by region")
+plt.tight_layout()
+plt.show()
+"""
+
+
+@pytest.fixture(scope="module")
+def judge() -> Iterator[Judge]:
+    with Judge() as shared:
+        yield shared
+
+
+def drawn_by(judge: Judge, code: str, target: str, size: tuple[int, int]) -> Image.Image:
+    png = judge.judge(code, target, Image.new("RGB", size, "white")).png
+    assert png is not None
+    return Image.open(io.BytesIO(png)).convert("RGB")
+
+
+@pytest.fixture(scope="module")
+def page(judge: Judge) -> tuple[Image.Image, list[TextLine]]:
+    picture = drawn_by(judge, PAGE, "html", (400, 240))
+    return picture, read(picture)
+
+
+@pytest.fixture(scope="module")
+def chart(judge: Judge) -> tuple[Image.Image, list[TextLine]]:
+    picture = drawn_by(judge, CHART, "matplotlib", (400, 300))
+    return picture, read(picture)
+
+
+def test_the_code_of_the_picture_itself_is_nearly_perfect(
+    judge: Judge, page: tuple[Image.Image, list[TextLine]]
+) -> None:
+    found = judge.judge(PAGE, "html", *page)
+    assert found.likeness is not None
+    assert found.likeness.pixels == 1
+    assert found.likeness.text is not None
+    assert found.likeness.text > 0.9
+    assert found.problem is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        PAGE.replace("#36c", "#c33").replace("#eef", "#fee"),
+        PAGE.replace("Weekly report", "Kalender").replace("All systems are running.", "Nope"),
+        PAGE.replace("<button>Open details</button>", ""),
+        PAGE.replace("margin: 24px", "margin: 60px 4px 4px 90px"),
+    ],
+)
+def test_a_changed_page_loses(
+    judge: Judge, page: tuple[Image.Image, list[TextLine]], changed: str
+) -> None:
+    assert changed != PAGE
+    verdicts = [judge.judge(code, "html", *page) for code in (changed, PAGE)]
+    assert best(verdicts) == 1
+    assert not better(verdicts[0], verdicts[1])
+
+
+def test_a_changed_chart_loses_and_a_broken_one_more(
+    judge: Judge, chart: tuple[Image.Image, list[TextLine]]
+) -> None:
+    codes = [
+        CHART.replace('"East"], [3, 7, 5]', '"East"], [3, 7]'),
+        CHART.replace("plt.bar(", "plt.barh("),
+        CHART,
+        CHART.replace("plt.show()", "plt.show(("),
+    ]
+    verdicts = [judge.judge(code, "matplotlib", *chart) for code in codes]
+    assert best(verdicts) == 2
+    assert best(verdicts[:2]) == 1
+    assert verdicts[0].png is None
+    assert "ValueError" in str(verdicts[0].problem)
+    assert "line 4" in str(verdicts[0].problem)
+    assert "SyntaxError" in str(verdicts[3].problem)
+    assert "line" in str(verdicts[3].problem)
+
+
+def test_nothing_of_a_page_is_no_page(judge: Judge) -> None:
+    found = judge.judge("just words\n", "html", Image.new("RGB", (200, 100)))
+    assert (found.png, found.likeness) == (None, None)
+    assert found.problem
+
+
+def scored(total: float | None, code: str = "x") -> Drawn:
+    if total is None:
+        return Drawn(code, "html", problem="It fails.")
+    return Drawn(code, "html", b"png", Similarity(total, total, total, total))
+
+
+def test_only_what_measures_better_replaces() -> None:
+    assert better(scored(0.6), scored(0.5))
+    assert not better(scored(0.5), scored(0.6))
+    assert better(scored(0.1), scored(None))
+    assert not better(scored(None), scored(0.1))
+    assert not better(scored(None), scored(None))
+    assert better(scored(0.501, "a"), scored(0.503, "longer"))
+    assert not better(scored(0.503, "longer"), scored(0.501, "a"))
+    assert not better(scored(0.5), scored(0.5))
+    assert best([scored(None), scored(0.4), scored(0.4), scored(0.39)]) == 1
+
+
+def test_a_repair_tells_the_error_to_models_that_listen() -> None:
+    request = ConvertRequest(Path("chart.png"), seed=3, candidates=4)
+    failed = Drawn("plt.plot(\n", "matplotlib", problem="SyntaxError: never closed (line 1).")
+    told = repair_request(request, failed, 1, takes_instructions=True)
+    assert told.refine is not None
+    assert "never closed" in told.refine[0]
+    assert told.refine[1] == failed.code
+    assert (told.target, told.candidates, told.seed) == ("matplotlib", 1, 3)
+    tries = [repair_request(request, failed, turn, takes_instructions=False) for turn in (1, 2)]
+    assert [one.seed for one in tries] == [4, 5]
+    assert all(one.refine is None and (one.temperature or 0) > 0 for one in tries)
