@@ -120,6 +120,15 @@ def convert(
     temperature: Annotated[
         float | None, typer.Option(min=0.0, max=2.0, help="0 is greedy.")
     ] = None,
+    best_of: Annotated[
+        int, typer.Option(min=1, max=8, metavar="N", help="Write N answers, keep the best.")
+    ] = 1,
+    repair: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=5, metavar="N", help="Turns to repair code that fails (1 for charts)."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE|FOLDER", help="Write the code here.")
     ] = None,
@@ -143,6 +152,8 @@ def convert(
         max_tokens=max_tokens,
         seed=seed,
         temperature=temperature,
+        best_of=best_of,
+        repair=repair,
         out=out,
         preview=preview,
     )
@@ -160,7 +171,7 @@ def convert(
     for name, path in (("code", outcome.out), ("preview", outcome.preview)):
         if path is not None:
             print(f"{name + ':':8} {path.absolute()}", file=sys.stderr)
-    if outcome.similarity is not None:
+    if outcome.preview is not None and outcome.similarity is not None:
         print(f"alike:   {outcome.similarity.total:.2f} of 1", file=sys.stderr)
 
 

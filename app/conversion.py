@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from rich.console import Console
 
 from app.files import check_writable, write_whole
-from app.rendering import draw
 from engine import protocol
 from engine.client import EngineClient
-from engine.compare import Similarity, similarity
+from engine.compare import Similarity
 from engine.errors import ErrorCode, VisCodexError
 from engine.hints import TextLine
 from engine.images import load_picture
+from engine.improve import DEFAULT_REPAIRS, Drawn, Judge, best, settle
 from engine.models.store import find_model
-from engine.tasks import TASKS
+from engine.render.drawing import Drawer
+from engine.tasks import TASKS, Task
 
 TIMINGS = ("load", "encode", "first_token", "total", "tokens", "tokens_per_second")
 UNFINISHED = {
@@ -42,13 +41,31 @@ class Job:
     max_tokens: int | None = None
     seed: int = 0
     temperature: float | None = None
+    best_of: int = 1
+    repair: int | None = None  # None: as many turns as suit the target
     out: Path | None = None
     preview: Path | None = None
+
+    def request(self) -> protocol.ConvertRequest:
+        """What to ask the engine for. Raises VisCodexError(bad_input)."""
+        return protocol.ConvertRequest(
+            image=self.image,
+            target=self.target,
+            hints=self.hints,
+            max_tokens=self.max_tokens,
+            seed=self.seed,
+            temperature=self.temperature,
+            refine=self.refine,
+            candidates=self.best_of,
+        )
 
 
 @dataclass
 class Outcome:
-    """What came of a job. `timings` are seconds, but for `tokens` and `tokens_per_second`."""
+    """What came of a job. `timings` are seconds, but for `tokens` and `tokens_per_second`.
+
+    `tried` is all code that was drawn before one was chosen: candidates, then repairs.
+    """
 
     target: str = ""
     code: str = ""
@@ -57,6 +74,7 @@ class Outcome:
     finish_reason: str = ""
     warnings: list[str] = field(default_factory=list)
     timings: dict[str, float | None] = field(default_factory=dict)
+    tried: list[Drawn] = field(default_factory=list)
     similarity: Similarity | None = None
     lines: list[TextLine] = field(default_factory=list)
     out: Path | None = None
@@ -73,6 +91,14 @@ class Outcome:
             "timings": self.timings,
             "finish_reason": self.finish_reason,
             "similarity": None if self.similarity is None else asdict(self.similarity),
+            "tried": [
+                {
+                    "similarity": None if one.likeness is None else one.likeness.total,
+                    "problem": None if one.problem is None else one.problem.message,
+                    "chosen": one.code == self.code,
+                }
+                for one in self.tried
+            ],
             "warnings": self.warnings,
             "out": None if self.out is None else str(self.out),
             "preview": None if self.preview is None else str(self.preview),
@@ -134,22 +160,72 @@ def run(job: Job) -> Outcome:
     with Progress() as progress, EngineClient(files) as client:
         if files is None:
             return _read_text(job, client)
-        outcome = _convert(job, client, progress)
+        request = job.request()
+        outcome, answers = _ask(request, client, progress)
         outcome.model = files.name
-        if job.out is not None:
-            outcome.out = _place(job.out, job.image, outcome.target)
-            write_whole(outcome.out, outcome.code.encode())
-        if job.preview is not None:
-            progress.say("drawing the preview")
-            try:
-                png = draw(outcome.code, outcome.target, picture.size)
-            except VisCodexError as error:
-                outcome.failure = error
-                return outcome
-            write_whole(job.preview, png)
-            outcome.preview = job.preview
-            outcome.similarity = similarity(picture, Image.open(io.BytesIO(png)))
+        codes = _codes(answers, TASKS[outcome.target])
+        short = files.card.prompt == "short"
+
+        def ask(again: protocol.ConvertRequest) -> str:
+            progress.say("repairing the code")
+            answer = _ask(again, client, progress)[1][0]
+            return TASKS[again.target].extract(answer)
+
+        repairs = DEFAULT_REPAIRS.get(outcome.target, 0) if job.repair is None else job.repair
+        chosen = Drawn(codes[0], outcome.target)
+        if len(codes) > 1 or repairs or job.preview is not None:
+            progress.say("drawing the code")
+            with Drawer() as drawer:
+                judge = Judge(drawer, picture, outcome.lines)
+                outcome.tried = settle(
+                    codes,
+                    outcome.target,
+                    request,
+                    judge,
+                    ask,
+                    repairs=repairs,
+                    takes_instructions=not short,
+                )
+            chosen = best(outcome.tried)
+        _take(chosen, outcome, job)
         return outcome
+
+
+def _take(chosen: Drawn, outcome: Outcome, job: Job) -> None:
+    """Fill the outcome from the code that was chosen, and write the files."""
+    task = TASKS[chosen.target]
+    outcome.code = chosen.code
+    problem = task.check(chosen.code)
+    if problem and task.name == "html":  # nothing of a page is there, not even a wrong one
+        raise VisCodexError(ErrorCode.no_code, problem, "Try again with another --seed or model.")
+    if problem:
+        outcome.warnings.append(f"The code does not parse. {problem}")
+    elif chosen.problem is not None and job.preview is None:
+        outcome.warnings.append(chosen.problem.message)
+    if outcome.finish_reason in UNFINISHED:
+        outcome.warnings.append(UNFINISHED[outcome.finish_reason])
+    outcome.similarity = chosen.likeness
+    if job.out is not None:
+        outcome.out = _place(job.out, job.image, outcome.target)
+        write_whole(outcome.out, outcome.code.encode())
+    if job.preview is not None:
+        outcome.failure = chosen.problem
+        if chosen.png is not None:
+            write_whole(job.preview, chosen.png)
+            outcome.preview = job.preview
+
+
+def _codes(answers: list[str], task: Task) -> list[str]:
+    """The code of each answer that holds some. Raises VisCodexError(no_code) where none does."""
+    codes = []
+    for answer in answers:
+        try:
+            codes.append(task.extract(answer))
+        except VisCodexError as error:
+            missing = error
+    if not codes:
+        raise missing
+    return list(dict.fromkeys(codes))
 
 
 def _place(out: Path, image: Path, target: str) -> Path:
@@ -169,18 +245,12 @@ def _read_text(job: Job, client: EngineClient) -> Outcome:
     return outcome
 
 
-def _convert(job: Job, client: EngineClient, progress: Progress) -> Outcome:
-    request = protocol.ConvertRequest(
-        image=job.image,
-        target=job.target,
-        hints=job.hints,
-        max_tokens=job.max_tokens,
-        seed=job.seed,
-        temperature=job.temperature,
-        refine=job.refine,
-    )
-    outcome = Outcome(target="" if job.target == "auto" else job.target)
-    answer: list[str] = []
+def _ask(
+    request: protocol.ConvertRequest, client: EngineClient, progress: Progress
+) -> tuple[Outcome, list[str]]:
+    """Send a request; an outcome without code, and the answers. Raises VisCodexError."""
+    outcome = Outcome(target="" if request.target == "auto" else request.target)
+    answers = [""] * request.candidates
     for event in client.convert(request):
         progress.show(event)
         if isinstance(event, protocol.TextRead):
@@ -188,7 +258,7 @@ def _convert(job: Job, client: EngineClient, progress: Progress) -> Outcome:
         elif isinstance(event, protocol.Target):
             outcome.target, outcome.confidence = event.name, round(event.confidence, 4)
         elif isinstance(event, protocol.Token):
-            answer.append(event.text)
+            answers[event.candidate] += event.text
         elif isinstance(event, protocol.Done):
             outcome.finish_reason = event.reason
             outcome.target = event.stats.get("target", outcome.target)
@@ -197,13 +267,4 @@ def _convert(job: Job, client: EngineClient, progress: Progress) -> Outcome:
             raise event.exception()
         elif isinstance(event, protocol.Cancelled):
             raise VisCodexError(ErrorCode.cancelled, "The conversion was cancelled.")
-    task = TASKS[outcome.target]
-    outcome.code = task.extract("".join(answer))
-    problem = task.check(outcome.code)
-    if problem and task.name == "html":  # nothing of a page is there, not even a wrong one
-        raise VisCodexError(ErrorCode.no_code, problem, "Try again with another --seed or model.")
-    if problem:
-        outcome.warnings.append(f"The code does not parse. {problem}")
-    if outcome.finish_reason in UNFINISHED:
-        outcome.warnings.append(UNFINISHED[outcome.finish_reason])
-    return outcome
+    return outcome, answers

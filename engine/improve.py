@@ -6,11 +6,9 @@ and a repaired one replaces the old only if it measures better.
 
 from __future__ import annotations
 
-import ast
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from PIL import Image
 
@@ -18,84 +16,46 @@ from engine.compare import Similarity, similarity
 from engine.errors import ErrorCode, VisCodexError
 from engine.hints import TextLine
 from engine.protocol import ConvertRequest
-from engine.render.html import HtmlRenderer
-from engine.render.python import PlotRunner
-from engine.tasks import TASKS
+from engine.render.drawing import Drawer
 
 EQUAL = 0.005  # likenesses that differ by less count as equal
-REPAIR = "The code fails with this error: {problem} Correct it and change nothing else."
+REPAIR = "The code fails: {problem} Correct that and change nothing else."
+REPAIRABLE = (ErrorCode.render_failed, ErrorCode.timeout)
 DEFAULT_REPAIRS: Mapping[str, int] = {"matplotlib": 1}  # turns; pages draw whatever is wrong
+LEAST_CHANCE = 0.5  # temperature of a second try without instructions
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Code with what it draws: PNG and likeness to the picture, or one line on why there is none.
-
-    `png` is None exactly where `problem` is not.
-    """
+    """Code with what it draws: PNG and likeness to the picture, or why there is none."""
 
     code: str
     target: str
     png: bytes | None = None
     likeness: Similarity | None = None
-    problem: str | None = None
+    problem: VisCodexError | None = None
 
 
 class Judge:
-    """Draws code and compares it with a picture. Holds the renderers: close it."""
+    """Draws code and compares it with one picture; `lines` is the text read in it."""
 
-    def __init__(self) -> None:
-        self._pages = HtmlRenderer()
-        self._plots = PlotRunner()
+    def __init__(
+        self, drawer: Drawer, picture: Image.Image, lines: Sequence[TextLine] = ()
+    ) -> None:
+        self._drawer = drawer
+        self._picture = picture
+        self._lines = list(lines) or None
 
-    def __enter__(self) -> Judge:
-        return self
-
-    def __exit__(self, *ignored: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the renderers."""
-        self._pages.close()
-        self._plots.close()
-
-    def judge(
-        self, code: str, target: str, picture: Image.Image, lines: Sequence[TextLine] = ()
-    ) -> Drawn:
-        """Draw `code` at the size of `picture` and compare; `lines` is the text read in it."""
+    def judge(self, code: str, target: str) -> Drawn:
+        """Draw `code` at the size of the picture and compare."""
         try:
-            png, texts = self._draw(code, target, picture.size)
+            drawing = self._drawer.draw(code, target, self._picture.size)
         except VisCodexError as error:
-            return Drawn(code, target, problem=f"{error.message.rstrip('.')}.")
-        drawn = [_line(text) for text in texts]
-        read = list(lines) or None
-        likeness = similarity(picture, Image.open(io.BytesIO(png)), read, drawn if read else None)
-        return Drawn(code, target, png, likeness)
-
-    def _draw(
-        self, code: str, target: str, size: tuple[int, int]
-    ) -> tuple[bytes, Iterable[Mapping[str, Any]]]:
-        if target == "html":
-            problem = TASKS[target].check(code)
-            if problem:
-                raise VisCodexError(ErrorCode.render_failed, problem)
-            page = self._pages.render(code, *size, describe=True)
-            return page.png, (page.description or {}).get("texts", ())
-        try:
-            ast.parse(code)
-        except (SyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None)
-            message = f"{type(error).__name__}: {getattr(error, 'msg', error)} (line {line})"
-            raise VisCodexError(ErrorCode.render_failed, message) from None
-        plot = self._plots.run(code, describe=True)
-        if plot.png is None:
-            raise VisCodexError(ErrorCode.render_failed, plot.error or "No figure was made.")
-        return plot.png, (plot.description or {}).get("texts", ())
-
-
-def _line(text: Mapping[str, Any]) -> TextLine:
-    x0, y0, x1, y1 = (float(side) for side in text["box"])
-    return TextLine(str(text["text"]), (x0, y0, x1, y1), 1.0, (0, 0, 0), (255, 255, 255))
+            return Drawn(code, target, problem=error)
+        texts = drawing.texts if self._lines else None
+        drawn = Image.open(io.BytesIO(drawing.png))
+        likeness = similarity(self._picture, drawn, self._lines, texts)
+        return Drawn(code, target, drawing.png, likeness)
 
 
 def better(new: Drawn, old: Drawn) -> bool:
@@ -108,12 +68,12 @@ def better(new: Drawn, old: Drawn) -> bool:
     return gain > 0
 
 
-def best(drawn: Sequence[Drawn]) -> int:
-    """The number of the best; the earlier one where nothing tells them apart."""
-    winner = 0
-    for number, one in enumerate(drawn):
-        if better(one, drawn[winner]):
-            winner = number
+def best(drawn: Sequence[Drawn]) -> Drawn:
+    """The best one; the earliest where nothing tells them apart."""
+    winner = drawn[0]
+    for one in drawn[1:]:
+        if better(one, winner):
+            winner = one
     return winner
 
 
@@ -125,7 +85,36 @@ def repair_request(
     A model that takes no instructions cannot be told of the error: it tries again by chance.
     """
     again = replace(request, target=failed.target, candidates=1)
-    if takes_instructions:
-        return replace(again, refine=(REPAIR.format(problem=failed.problem), failed.code))
-    warmer = max(request.temperature or 0.0, 0.5)
+    if takes_instructions and failed.problem is not None:
+        return replace(again, refine=(REPAIR.format(problem=failed.problem.message), failed.code))
+    warmer = max(request.temperature or 0.0, LEAST_CHANCE)
     return replace(again, temperature=warmer, seed=(request.seed + turn) % 2**32)
+
+
+def settle(
+    codes: Sequence[str],
+    target: str,
+    request: ConvertRequest,
+    judge: Judge,
+    ask: Callable[[ConvertRequest], str],
+    *,
+    repairs: int,
+    takes_instructions: bool,
+) -> list[Drawn]:
+    """Judge all codes that answer `request`, repairing while none of them draws.
+
+    `ask` sends a request and returns the code of its answer; where it raises VisCodexError(no_code)
+    that turn is lost. Returns everything that was tried, in order: `best` chooses.
+    """
+    tried = [judge.judge(code, target) for code in codes]
+    for turn in range(1, repairs + 1):
+        chosen = best(tried)
+        if chosen.problem is None or chosen.problem.code not in REPAIRABLE:
+            break
+        again = repair_request(request, chosen, turn, takes_instructions=takes_instructions)
+        try:
+            tried.append(judge.judge(ask(again), target))
+        except VisCodexError as error:
+            if error.code is not ErrorCode.no_code:
+                raise
+    return tried

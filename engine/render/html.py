@@ -111,6 +111,12 @@ class HtmlRenderer:
         command = [sys.executable, "-m", "engine.render.html_worker"]
         if os.environ.get(NO_SANDBOX_VARIABLE) == "1":
             command.append("--no-sandbox")
+        elif hasattr(os, "geteuid") and os.geteuid() == 0:
+            raise VisCodexError(
+                ErrorCode.render_failed,
+                "Chromium's sandbox does not work for root.",
+                f"Use another user, or set {NO_SANDBOX_VARIABLE}=1 to draw without it.",
+            )
         environment = {k: v for k, v in os.environ.items() if not k.startswith("QTWEBENGINE_")}
         self._process = subprocess.Popen(
             command,

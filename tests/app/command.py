@@ -56,11 +56,22 @@ CHART = (
 )
 WORDS = [f"w{index} " for index in range(100)]
 ENDLESS = {f"w{i} ": {f"w{(i * 7 + k) % 100} ": 1.0 for k in range(9)} for i in range(100)}
+BODIES = [f'<body style="background: #{shade}">' for shade in ("eef", "fff", "222", "c33", "9fb")]
+VARIED = Script(
+    words=(*BODIES, "Sign in", "\n``", "`\nmore"),
+    follows={
+        "\n": dict.fromkeys(BODIES, 3.0),
+        **{body: {"Sign in": 5.0} for body in BODIES},
+        "Sign in": {"\n``": 5.0},
+        "\n``": {"`\nmore": 5.0},
+    },
+)
 # Real GGUF files whose answers are written down.
 SCRIPTS = {
     "page": chain(*PAGE),
     "chart": replace(chain(*CHART), follows={**chain(*CHART).follows, "```": {"python": 5.0}}),
     "refusal": chain("I ", "can", "not.", "<|im_end|>"),
+    "varied": VARIED,
     "endless": Script(words=WORDS, follows={"\n": {"w0 ": 5.0}, **ENDLESS}),
 }
 

@@ -125,6 +125,35 @@ class TestConvert:
         assert first == second != third
         assert first.startswith("w0 w")
 
+    def test_the_best_of_several_answers(
+        self, samples: Path, scripted: dict[str, Path]
+    ) -> None:
+        arguments = ("convert", samples / "login.png", "--to", "html", "--json", "--best-of", 6)
+        ended = viscodex(*arguments, "--model", scripted["varied"])
+        assert ended.status == 0, ended.err
+        answer = json.loads(ended.out)
+        tried = answer["tried"]
+        assert 2 <= len(tried) <= 6
+        assert [one["chosen"] for one in tried].count(True) == 1
+        chosen = next(one for one in tried if one["chosen"])
+        assert chosen["problem"] is None
+        likest = max(one["similarity"] or 0 for one in tried)
+        assert chosen["similarity"] >= likest - 0.005
+        assert answer["similarity"]["total"] == chosen["similarity"]
+
+    def test_a_chart_that_fails_is_tried_again(
+        self, samples: Path, scripted: dict[str, Path]
+    ) -> None:
+        arguments = ("convert", samples / "chart.png", "--to", "matplotlib", "--max-tokens", 1)
+        arguments += ("--json", "--model", scripted["chart"])
+        for options, tries in ((("--repair", 0), 0), ((), 2), (("--repair", 2), 3)):
+            ended = viscodex(*arguments, *options)
+            assert ended.status == 0, ended.err
+            answer = json.loads(ended.out)
+            assert len(answer["tried"]) == tries
+            assert all(one["problem"] for one in answer["tried"])
+            assert answer["code"] == CHART[0]
+
     def test_text_needs_no_model(self, samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ended = viscodex("convert", samples / "login.png", "--to", "text", "--model", "no-such")
         assert ended.status == 0, ended.err

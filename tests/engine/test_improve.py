@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 from engine.compare import Similarity
-from engine.hints import TextLine, read
-from engine.improve import Drawn, Judge, best, better, repair_request
+from engine.errors import ErrorCode, VisCodexError
+from engine.hints import read
+from engine.improve import Drawn, Judge, best, better, repair_request, settle
 from engine.protocol import ConvertRequest
+from engine.render.drawing import Drawer
 
 PAGE = """<!DOCTYPE html>
 <html><head><style>
@@ -34,33 +36,30 @@ plt.show()
 
 
 @pytest.fixture(scope="module")
-def judge() -> Iterator[Judge]:
-    with Judge() as shared:
+def drawer() -> Iterator[Drawer]:
+    with Drawer() as shared:
         yield shared
 
 
-def drawn_by(judge: Judge, code: str, target: str, size: tuple[int, int]) -> Image.Image:
-    png = judge.judge(code, target, Image.new("RGB", size, "white")).png
-    assert png is not None
-    return Image.open(io.BytesIO(png)).convert("RGB")
+def judge_of(drawer: Drawer, code: str, target: str, size: tuple[int, int]) -> Judge:
+    """A judge whose picture is what `code` draws."""
+    drawing = drawer.draw(code, target, size)
+    picture = Image.open(io.BytesIO(drawing.png)).convert("RGB")
+    return Judge(drawer, picture, read(picture))
 
 
 @pytest.fixture(scope="module")
-def page(judge: Judge) -> tuple[Image.Image, list[TextLine]]:
-    picture = drawn_by(judge, PAGE, "html", (400, 240))
-    return picture, read(picture)
+def page(drawer: Drawer) -> Judge:
+    return judge_of(drawer, PAGE, "html", (400, 240))
 
 
 @pytest.fixture(scope="module")
-def chart(judge: Judge) -> tuple[Image.Image, list[TextLine]]:
-    picture = drawn_by(judge, CHART, "matplotlib", (400, 300))
-    return picture, read(picture)
+def chart(drawer: Drawer) -> Judge:
+    return judge_of(drawer, CHART, "matplotlib", (400, 300))
 
 
-def test_the_code_of_the_picture_itself_is_nearly_perfect(
-    judge: Judge, page: tuple[Image.Image, list[TextLine]]
-) -> None:
-    found = judge.judge(PAGE, "html", *page)
+def test_the_code_of_the_picture_itself_is_nearly_perfect(page: Judge) -> None:
+    found = page.judge(PAGE, "html")
     assert found.likeness is not None
     assert found.likeness.pixels == 1
     assert found.likeness.text is not None
@@ -77,43 +76,82 @@ def test_the_code_of_the_picture_itself_is_nearly_perfect(
         PAGE.replace("margin: 24px", "margin: 60px 4px 4px 90px"),
     ],
 )
-def test_a_changed_page_loses(
-    judge: Judge, page: tuple[Image.Image, list[TextLine]], changed: str
-) -> None:
+def test_a_changed_page_loses(page: Judge, changed: str) -> None:
     assert changed != PAGE
-    verdicts = [judge.judge(code, "html", *page) for code in (changed, PAGE)]
-    assert best(verdicts) == 1
+    verdicts = [page.judge(code, "html") for code in (changed, PAGE)]
+    assert best(verdicts) is verdicts[1]
     assert not better(verdicts[0], verdicts[1])
 
 
-def test_a_changed_chart_loses_and_a_broken_one_more(
-    judge: Judge, chart: tuple[Image.Image, list[TextLine]]
-) -> None:
-    codes = [
-        CHART.replace('"East"], [3, 7, 5]', '"East"], [3, 7]'),
-        CHART.replace("plt.bar(", "plt.barh("),
-        CHART,
-        CHART.replace("plt.show()", "plt.show(("),
-    ]
-    verdicts = [judge.judge(code, "matplotlib", *chart) for code in codes]
-    assert best(verdicts) == 2
-    assert best(verdicts[:2]) == 1
+BROKEN = CHART.replace('"East"], [3, 7, 5]', '"East"], [3, 7]')
+
+
+def test_a_changed_chart_loses_and_a_broken_one_more(chart: Judge) -> None:
+    changed, cut = CHART.replace("plt.bar(", "plt.barh("), CHART.replace("show()", "show((")
+    verdicts = [chart.judge(code, "matplotlib") for code in (BROKEN, changed, CHART, cut)]
+    assert best(verdicts) is verdicts[2]
+    assert best(verdicts[:2]) is verdicts[1]
     assert verdicts[0].png is None
-    assert "ValueError" in str(verdicts[0].problem)
-    assert "line 4" in str(verdicts[0].problem)
-    assert "SyntaxError" in str(verdicts[3].problem)
-    assert "line" in str(verdicts[3].problem)
+    problems = [str(verdicts[n].problem) for n in (0, 3)]
+    assert "ValueError" in problems[0]
+    assert "line 4" in problems[0]
+    assert "SyntaxError" in problems[1]
+    assert "line 7" in problems[1]
 
 
-def test_nothing_of_a_page_is_no_page(judge: Judge) -> None:
-    found = judge.judge("just words\n", "html", Image.new("RGB", (200, 100)))
+def test_nothing_of_a_page_is_no_page(page: Judge) -> None:
+    found = page.judge("just words\n", "html")
     assert (found.png, found.likeness) == (None, None)
-    assert found.problem
+    assert found.problem is not None
+
+
+REQUEST = ConvertRequest(Path("chart.png"), seed=3, candidates=4)
+
+
+def settled(
+    chart: Judge, answers: list[str], *, repairs: int
+) -> tuple[list[Drawn], list[ConvertRequest]]:
+    """Settle on the first answer; the others are what the repairs bring."""
+    asked: list[ConvertRequest] = []
+
+    def ask(request: ConvertRequest) -> str:
+        asked.append(request)
+        if not answers[len(asked)]:
+            raise VisCodexError(ErrorCode.no_code, "No code.")
+        return answers[len(asked)]
+
+    tried = settle(
+        answers[:1],
+        "matplotlib",
+        REQUEST,
+        chart,
+        ask,
+        repairs=repairs,
+        takes_instructions=True,
+    )
+    return tried, asked
+
+
+def test_code_that_fails_is_repaired(chart: Judge) -> None:
+    tried, asked = settled(chart, [BROKEN, CHART, "never asked for"], repairs=3)
+    assert [one.problem is None for one in tried] == [False, True]
+    assert best(tried).code == CHART
+    assert len(asked) == 1
+    assert asked[0].refine is not None
+    assert "ValueError" in asked[0].refine[0]
+
+
+def test_repairs_come_to_an_end(chart: Judge) -> None:
+    tried, asked = settled(chart, [BROKEN, "", BROKEN + "#", CHART], repairs=2)
+    assert [one.code for one in tried] == [BROKEN, BROKEN + "#"]
+    assert len(asked) == 2
+    assert settled(chart, [CHART], repairs=2)[1] == []
+    assert settled(chart, [BROKEN], repairs=0)[1] == []
 
 
 def scored(total: float | None, code: str = "x") -> Drawn:
     if total is None:
-        return Drawn(code, "html", problem="It fails.")
+        return Drawn(code, "html", problem=VisCodexError(ErrorCode.render_failed, "It fails."))
     return Drawn(code, "html", b"png", Similarity(total, total, total, total))
 
 
@@ -126,17 +164,18 @@ def test_only_what_measures_better_replaces() -> None:
     assert better(scored(0.501, "a"), scored(0.503, "longer"))
     assert not better(scored(0.503, "longer"), scored(0.501, "a"))
     assert not better(scored(0.5), scored(0.5))
-    assert best([scored(None), scored(0.4), scored(0.4), scored(0.39)]) == 1
+    several = [scored(None), scored(0.4), scored(0.4), scored(0.39)]
+    assert best(several) is several[1]
 
 
 def test_a_repair_tells_the_error_to_models_that_listen() -> None:
-    request = ConvertRequest(Path("chart.png"), seed=3, candidates=4)
-    failed = Drawn("plt.plot(\n", "matplotlib", problem="SyntaxError: never closed (line 1).")
-    told = repair_request(request, failed, 1, takes_instructions=True)
+    problem = VisCodexError(ErrorCode.render_failed, "SyntaxError: never closed (line 1).")
+    failed = Drawn("plt.plot(\n", "matplotlib", problem=problem)
+    told = repair_request(REQUEST, failed, 1, takes_instructions=True)
     assert told.refine is not None
     assert "never closed" in told.refine[0]
     assert told.refine[1] == failed.code
     assert (told.target, told.candidates, told.seed) == ("matplotlib", 1, 3)
-    tries = [repair_request(request, failed, turn, takes_instructions=False) for turn in (1, 2)]
+    tries = [repair_request(REQUEST, failed, turn, takes_instructions=False) for turn in (1, 2)]
     assert [one.seed for one in tries] == [4, 5]
     assert all(one.refine is None and (one.temperature or 0) > 0 for one in tries)
