@@ -263,6 +263,9 @@ def _ask(
             outcome.finish_reason = event.reason
             outcome.target = event.stats.get("target", outcome.target)
             outcome.timings = {name: event.stats.get(name) for name in TIMINGS}
+            left_out = event.stats.get("hints_left_out", 0)
+            if left_out:
+                outcome.warnings.append(f"The lowest {left_out} lines of text did not fit.")
         elif isinstance(event, protocol.Error):
             raise event.exception()
         elif isinstance(event, protocol.Cancelled):

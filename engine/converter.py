@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
@@ -50,6 +51,7 @@ from engine.writing import write
 Emit = Callable[[Event], None]
 
 SMALL_PRINT = 16.0  # pixels of line height, as the model sees it, under which hints pay
+PICTURES_REMEMBERED = 16  # whose lines are kept: a few kilobytes each
 VARIED = 0.7  # least temperature of the second and further candidates
 LEAST_ANSWER = 512  # cells kept free for the answer when hints are many
 HINTS_EXPLAINED = (
@@ -57,24 +59,43 @@ HINTS_EXPLAINED = (
 )
 
 
+Reading = tuple[list[TextLine] | None, float]  # lines (None: reading failed), and the seconds
+
+
 class TextReader:
-    """Reads pictures on a thread of its own, one after the other; a failure gives no lines."""
+    """Reads pictures on a thread of its own, one after the other; a failure gives no lines.
+
+    Pictures read before are remembered: a second request for one costs no reading.
+    """
 
     def __init__(self, flag: CancelFlag) -> None:
         self._flag = flag
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
+        self._known: OrderedDict[str, list[TextLine]] = OrderedDict()
 
     def warm_up(self) -> None:
         """Load the reader in the background."""
         self._pool.submit(_warm_up)
 
-    def start(self, picture: Image.Image) -> Future[tuple[list[TextLine] | None, float]]:
-        """Lines (None where reading failed) and the seconds it took."""
-        return self._pool.submit(_read_timed, picture)
+    def start(self, picture: Image.Image) -> Future[Reading]:
+        """Begin to read an RGB picture."""
+        return self._pool.submit(self._read, picture)
 
-    def wait(
-        self, future: Future[tuple[list[TextLine] | None, float]]
-    ) -> tuple[list[TextLine] | None, float]:
+    def _read(self, picture: Image.Image) -> Reading:
+        began = time.perf_counter()
+        key = picture_key(picture)
+        lines = self._known.pop(key, None)
+        if lines is None:
+            try:
+                lines = read(picture)
+            except Exception:  # whatever a reader meets costs the hints, never the conversion
+                return None, time.perf_counter() - began
+        self._known[key] = lines
+        while len(self._known) > PICTURES_REMEMBERED:
+            self._known.popitem(last=False)
+        return lines, time.perf_counter() - began
+
+    def wait(self, future: Future[Reading]) -> Reading:
         """The result. Raises VisCodexError(cancelled) without waiting for the reader to end."""
         while True:
             if self._flag.is_set():
@@ -84,15 +105,6 @@ class TextReader:
                 return future.result(timeout=0.02)
             except NotYet:
                 continue
-
-
-def _read_timed(picture: Image.Image) -> tuple[list[TextLine] | None, float]:
-    began = time.perf_counter()
-    try:
-        lines: list[TextLine] | None = read(picture)
-    except Exception:  # whatever a reader meets costs the hints, never the conversion
-        lines = None
-    return lines, time.perf_counter() - began
 
 
 def _warm_up() -> None:
@@ -164,7 +176,8 @@ class Converter:
         if not self._gives_hints(request, lines, scale[1]):
             lines = []
 
-        with self._prompt(request, task, lines, scale, seen, key) as chunks:
+        chunks, given = self._prompt(request, task, lines, scale, seen, key)
+        with chunks:
             prefilled = self.session.prefill(chunks, lambda _: None)
             image_cells = sum(i.cells for i in chunks.items if isinstance(i, ImageItem))
         if task is None:
@@ -174,7 +187,13 @@ class Converter:
         if looked.reused < looked.cells:  # the second step finds what the first has just done
             prefilled = Prefilled(prefilled.cells, looked.reused)
         stats = self._figures(clock, prefilled, answers, load_seconds)
-        stats |= {"target": task.name, "image_tokens": image_cells, "image_size": list(seen.size)}
+        stats |= {
+            "target": task.name,
+            "image_tokens": image_cells,
+            "image_size": list(seen.size),
+            "hint_lines": given,
+            "hints_left_out": len(lines) - given,
+        }
         emit(Done(answers[0].reason, stats))
 
     # Steps --------------------------------------------------------------------------------------
@@ -229,8 +248,8 @@ class Converter:
         scale: tuple[float, float],
         seen: Image.Image,
         key: str,
-    ) -> Chunks:
-        """The whole prompt, with as many hints as leave room for an answer."""
+    ) -> tuple[Chunks, int]:
+        """The whole prompt, with as many lines of text as leave room for an answer; how many."""
         instruction = self._instruction(request, task)
         prefill = FENCE if task is None else task.prefill
         room = self.session.context_cells - LEAST_ANSWER
@@ -244,7 +263,7 @@ class Converter:
             chunks = self.session.tokenize(parts, seen, key)
             taken = sum(i.cells if isinstance(i, ImageItem) else 1 for i in chunks.items)
             if taken <= room or count == 0:
-                return chunks
+                return chunks, count
             chunks.__exit__(None, None, None)
             count = min(count - 1, count * 3 // 4)
 

@@ -281,7 +281,8 @@ class Done(_Event):
 
     `stats`, all seconds unless said otherwise: load (of the model, in the first request after it,
     else 0), encode, hints, first_token and total (from the start of the request, without load);
-    prompt_tokens, reused_tokens, tokens (counts), tokens_per_second, finish_reason, target.
+    prompt_tokens, reused_tokens, tokens (counts), tokens_per_second, finish_reason, target;
+    hint_lines in the prompt, and hints_left_out because the context has no room for them.
     """
 
     event: ClassVar[str] = "done"

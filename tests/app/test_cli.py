@@ -125,9 +125,7 @@ class TestConvert:
         assert first == second != third
         assert first.startswith("w0 w")
 
-    def test_the_best_of_several_answers(
-        self, samples: Path, scripted: dict[str, Path]
-    ) -> None:
+    def test_the_best_of_several_answers(self, samples: Path, scripted: dict[str, Path]) -> None:
         arguments = ("convert", samples / "login.png", "--to", "html", "--json", "--best-of", 6)
         ended = viscodex(*arguments, "--model", scripted["varied"])
         assert ended.status == 0, ended.err

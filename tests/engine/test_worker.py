@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from engine.cancel import CancelFlag
 from engine.client import EngineClient
+from engine.converter import TextReader
 from engine.errors import ErrorCode, VisCodexError
 from engine.models.store import ModelFiles
 from engine.protocol import (
@@ -195,6 +197,35 @@ def test_hints_are_read_and_given(models: dict[str, ModelFiles]) -> None:
             assert isinstance(events[-1], Done)
             prompts[mode] = events[-1].stats["prompt_tokens"]
     assert prompts["auto"] > prompts["never"]
+
+
+def test_a_picture_is_read_once() -> None:
+    reader = TextReader(CancelFlag.private())
+    pictures = [Image.open(io.BytesIO(picture(word))).convert("RGB") for word in ("One", "Two")]
+    first, second, again = (
+        reader.wait(reader.start(image))[0] for image in (*pictures, pictures[0].copy())
+    )
+    assert first is again
+    assert first is not None and second is not None
+    assert [line.text for line in (*first, *second)] == ["One", "Two"]
+
+
+def test_text_that_does_not_fit_is_left_out_and_counted(tmp_path: Path) -> None:
+    files = build(tmp_path, chain("<p>", "<|im_end|>"), hints="always", context=700)
+    image = Image.new("RGB", (400, 560), "white")
+    draw = ImageDraw.Draw(image)
+    for row in range(20):
+        draw.text((12, 8 + 27 * row), f"Line number {row}", fill="black", font_size=20)
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    with EngineClient(files) as engine:
+        events = list(engine.convert(ConvertRequest(out.getvalue(), target="html")))
+    done = events[-1]
+    assert isinstance(done, Done)
+    lines = next(event.lines for event in events if isinstance(event, TextRead))
+    assert len(lines) >= 19
+    assert done.stats["hints_left_out"] > 0
+    assert done.stats["hint_lines"] + done.stats["hints_left_out"] == len(lines)
 
 
 def test_text_alone_needs_no_model() -> None:
