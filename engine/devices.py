@@ -46,6 +46,11 @@ def list_devices(timeout: float = 60.0) -> list[Device]:
     return [Device(**row) for row in json.loads(_ask([], timeout))]
 
 
+def devices_here() -> list[Device]:
+    """The same, asked in this process: for the engine's child, which may end of it."""
+    return _Ggml().devices()
+
+
 def check_library(timeout: float = 60.0) -> None:
     """Load llama.cpp and compute something small with it, in a child process.
 

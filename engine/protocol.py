@@ -206,13 +206,17 @@ class Loading(_Event):
 
 @dataclass(frozen=True)
 class Ready(_Event):
-    """The model is loaded: its name, the device it runs on, its context in cells."""
+    """The model is loaded: its name, the device it runs on, its context in cells.
+
+    `note` says in words what was chosen and why.
+    """
 
     event: ClassVar[str] = "ready"
     final: ClassVar[bool] = True
     model: str
     device: str
     context: int
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from engine.errors import ErrorCode, VisCodexError
 
 if TYPE_CHECKING:
     from engine.converter import Converter, TextReader
+    from engine.models.card import ModelCard
 
 MAX_LINE = protocol.MAX_FRAME_BYTES
 
@@ -149,15 +150,8 @@ class Worker:
         self._unload()
         self._events.write(protocol.Loading(0.0), number)
         from engine.converter import Converter
-        from engine.llama.session import SessionOptions, VisionSession
-        from engine.models.card import ModelCard
-        from engine.models.check import check_files
+        from engine.loading import load
 
-        # Before native code sees the files.
-        facts = check_files(request.model, request.mmproj)
-        card = ModelCard.from_json(request.card) if request.card else ModelCard.of_facts(facts)
-        if card.hints != "never":
-            self._text_reader().warm_up()
         shown = 0.0
 
         def progress(fraction: float) -> None:
@@ -166,18 +160,17 @@ class Worker:
                 shown = fraction
                 self._events.write(protocol.Loading(round(min(1.0, fraction), 3)), number)
 
-        session = VisionSession(
-            request.model,
-            request.mmproj,
-            SessionOptions(
-                context=card.context, limits=card.image, vision_layers=facts.vision_layers
-            ),
-            self._flag,
-            progress,
-        )
-        self._converter = Converter(session, card, self._text_reader(), self._flag)
+        def before(card: ModelCard) -> None:
+            if card.hints != "never":
+                self._text_reader().warm_up()
+
+        loaded = load(request, self._flag, progress, before)
+        session, plan = loaded.session, loaded.plan
+        self._converter = Converter(session, loaded.card, self._text_reader(), self._flag)
         self._load_seconds = round(time.perf_counter() - began, 4)
-        self._events.write(protocol.Ready(card.name, session.device, session.context_cells), number)
+        device = plan.device or f"CPU, {session.threads} threads"
+        ready = protocol.Ready(loaded.card.name, device, session.context_cells, plan.reason)
+        self._events.write(ready, number)
 
     def _unload(self) -> None:
         converter, self._converter = self._converter, None

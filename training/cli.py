@@ -22,7 +22,7 @@ Work = Annotated[
 ]
 WORK = Path("runs/nano")
 Stage = Annotated[
-    str | None, typer.Option("--stage", help="Stage whose state is meant (default: the last begun).")
+    str | None, typer.Option("--stage", help="Whose state is meant (default: the last begun).")
 ]
 
 

@@ -12,7 +12,6 @@ from engine.errors import ErrorCode, VisCodexError
 from training.nano.build import DataPlan
 from training.nano.model import ModelShape
 
-
 StageName = Literal["language", "vision", "joint", "finish"]
 STAGES: tuple[StageName, ...] = get_args(StageName)  # in the order of training
 

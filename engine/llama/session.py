@@ -32,6 +32,7 @@ BATCH = 512  # tokens a call: also how long a GPU cannot be stopped
 # Bytes of weights under which one thread writes faster than several, since waiting for each other
 # takes longer than the work: measured 1.3 to 10 times faster at 6 MB on two cores with other load.
 SMALL_MODEL = 64_000_000
+KV_TYPES = {"f16": llama.GGML_TYPE_F16, "q8_0": llama.GGML_TYPE_Q8_0}
 LANGUAGE_SHARE = 0.8  # of the loading bar
 
 
@@ -39,13 +40,18 @@ LANGUAGE_SHARE = 0.8  # of the loading bar
 class SessionOptions:
     """How a model is loaded. `context` in cells; None for threads: all physical cores.
 
-    `vision_layers` makes progress of the first picture visible; 0 where it is not known.
+    `gpu_layers` counts the output as one more layer; `main_gpu` is the number of the graphics
+    device. `kv_type` is a key of KV_TYPES. `vision_layers` makes progress of the first picture
+    visible; 0 where it is not known.
     """
 
     context: int = 8192
     limits: ImageLimits = field(default_factory=ImageLimits)
     threads: int | None = None
-    gpu: bool = True
+    gpu_layers: int = 0
+    main_gpu: int = -1
+    vision_on_gpu: bool = False
+    kv_type: str = "f16"
     vision_layers: int = 0
 
 
@@ -91,9 +97,9 @@ class VisionSession:
         set_up()
         self._flag = flag
         self.threads = options.threads or physical_cores()
-        self.gpu = options.gpu and bool(llama.llama_supports_gpu_offload())
+        self.gpu_layers = options.gpu_layers
         try:
-            self._load_model(model, progress)
+            self._load_model(model, options, progress)
             self._make_context(options)
             self.vocabulary = Vocabulary(self._model)
             self.vision = VisionEncoder(
@@ -102,7 +108,7 @@ class VisionSession:
                 threads=self.threads,
                 limits=options.limits,
                 layers=options.vision_layers,
-                use_gpu=self.gpu,
+                use_gpu=options.vision_on_gpu,
                 flag=flag,
                 progress=lambda part: progress(LANGUAGE_SHARE + part * (1 - LANGUAGE_SHARE)),
             )
@@ -113,14 +119,17 @@ class VisionSession:
         self.decoded = 0  # tokens run through the model, prompts included
         progress(1.0)
 
-    def _load_model(self, path: Path, progress: Progress) -> None:
+    def _load_model(self, path: Path, options: SessionOptions, progress: Progress) -> None:
         def on_load(fraction: float, _data: Any) -> bool:
             progress(fraction * LANGUAGE_SHARE)
             return not self._flag.is_set()
 
         self._on_load = llama.llama_progress_callback(on_load)  # kept: the library calls it
         params = llama.llama_model_default_params()
-        params.n_gpu_layers = -1 if self.gpu else 0
+        params.n_gpu_layers = options.gpu_layers
+        if options.main_gpu >= 0:  # one device alone: what a plan was made for
+            params.main_gpu = options.main_gpu
+            params.split_mode = llama.LLAMA_SPLIT_MODE_NONE
         params.progress_callback = self._on_load
         log.lines.clear()
         self._model = llama.llama_model_load_from_file(bytes(path), params)
@@ -139,7 +148,8 @@ class VisionSession:
         params.n_threads = 1 if self.small else self.threads
         params.n_threads_batch = self.threads
         params.flash_attn_type = FLASH_ATTENTION_AUTO
-        params.offload_kqv = params.op_offload = self.gpu
+        params.offload_kqv = params.op_offload = options.gpu_layers > 0
+        params.type_k = params.type_v = KV_TYPES[options.kv_type]
         self._flag_bytes = self._flag.buffer()
         strlen = _strlen()
         if strlen is not None:
@@ -174,11 +184,6 @@ class VisionSession:
         model, self._model = self._model, None
         if model is not None:
             llama.llama_model_free(model)
-
-    @property
-    def device(self) -> str:
-        """Where it computes, for people."""
-        return "GPU" if self.gpu else f"CPU, {self.threads} threads"
 
     @property
     def free_cells(self) -> int:

@@ -35,7 +35,7 @@ def flag() -> CancelFlag:
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory, flag: CancelFlag) -> Iterator[VisionSession]:
     files = build(tmp_path_factory.mktemp("session"), chain("<p>", LONG, "</p>", "<|im_end|>"))
-    options = SessionOptions(context=1024, limits=LIMITS, gpu=False)
+    options = SessionOptions(context=1024, limits=LIMITS)
     loaded = VisionSession(files.model, files.mmproj, options, flag, lambda _: None)
     yield loaded
     loaded.close()
@@ -46,7 +46,7 @@ def mixing(tmp_path_factory: pytest.TempPathFactory, flag: CancelFlag) -> Iterat
     """A model whose every logit depends on all that lies in the cache, and where."""
     script = replace(chain("<p>", "</p>", "<|im_end|>"), mixing=0.08)
     files = build(tmp_path_factory.mktemp("mixing"), script)
-    options = SessionOptions(context=1024, limits=LIMITS, gpu=False)
+    options = SessionOptions(context=1024, limits=LIMITS)
     loaded = VisionSession(files.model, files.mmproj, options, flag, lambda _: None)
     yield loaded
     loaded.close()
@@ -245,7 +245,7 @@ def test_cancelled_while_loading(tmp_path: Path) -> None:
     flag = CancelFlag.private()
     flag.set()
     with pytest.raises(VisCodexError) as caught:
-        VisionSession(files.model, files.mmproj, SessionOptions(gpu=False), flag, lambda _: None)
+        VisionSession(files.model, files.mmproj, SessionOptions(), flag, lambda _: None)
     assert caught.value.code is ErrorCode.cancelled
 
 

@@ -46,7 +46,7 @@ def flag() -> CancelFlag:
 def session(tiny_model_dir: Path, flag: CancelFlag) -> Iterator[VisionSession]:
     """Random weights: what comes next hangs on everything before it."""
     (model,), (mmproj,) = (tiny_model_dir.glob(f"{kind}-*.gguf") for kind in ("model", "mmproj"))
-    options = SessionOptions(context=512, limits=LIMITS, gpu=False)
+    options = SessionOptions(context=512, limits=LIMITS)
     loaded = VisionSession(model, mmproj, options, flag, lambda _: None)
     yield loaded
     loaded.close()

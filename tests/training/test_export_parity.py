@@ -155,7 +155,7 @@ def test_texts_are_cut_alike(tiny_checkpoint: Path, tiny_model_dir: Path) -> Non
 
     tokenizer = AutoTokenizer.from_pretrained(tiny_checkpoint)
     files, flag = find_model(tiny_model_dir), CancelFlag.private()
-    options = SessionOptions(256, files.card.image, threads=1, gpu=False)
+    options = SessionOptions(256, files.card.image, threads=1)
     session = VisionSession(files.model, files.mmproj, options, flag, lambda _: None)
     try:
         for text in texts():

@@ -117,7 +117,7 @@ def verify(
     reference = _Reference(checkpoint_dir)
     exact = read_header(files.model).keys.get("general.file_type") == ALL_F32
     flag = CancelFlag.private()
-    options = SessionOptions(files.card.context, files.card.image, threads=threads, gpu=False)
+    options = SessionOptions(files.card.context, files.card.image, threads=threads)
     session = VisionSession(files.model, files.mmproj, options, flag, lambda _: None)
     try:
         checks = [

@@ -1,0 +1,79 @@
+"""Loads a model by the best plan that works on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import psutil
+
+from engine.cancel import CancelFlag
+from engine.devices import Device, devices_here
+from engine.errors import ErrorCode, VisCodexError
+from engine.fit import Plan, model_sizes, plans
+from engine.llama.library import llama, set_up
+from engine.llama.session import SessionOptions, VisionSession
+from engine.llama.vision import Progress
+from engine.models.card import ModelCard
+from engine.models.check import check_files
+from engine.models.header import read_header
+from engine.protocol import LoadRequest
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A session, the card as the plan left it, and the plan."""
+
+    session: VisionSession
+    card: ModelCard
+    plan: Plan
+
+
+def load(
+    request: LoadRequest,
+    flag: CancelFlag,
+    progress: Progress,
+    before: Callable[[ModelCard], None],
+) -> Loaded:
+    """Check the files, then try the plans for them in order; `before` hears the card.
+
+    A plan for a graphics device that fails, for whatever reason, leads to the next one; the
+    last is the processor's. Raises VisCodexError: what the checks or the last plan say; cancelled.
+    """
+    facts = check_files(request.model, request.mmproj)  # before native code sees the files
+    card = ModelCard.from_json(request.card) if request.card else ModelCard.of_facts(facts)
+    before(card)
+    sizes = model_sizes(read_header(request.model), read_header(request.mmproj))
+    memory = psutil.virtual_memory().available
+    tried: list[str] = []
+    for plan in plans(sizes, _graphics(), memory, card.context, card.image.max_tokens):
+        limits = replace(
+            card.image,
+            max_tokens=plan.image_tokens,
+            min_tokens=min(card.image.min_tokens, plan.image_tokens),
+        )
+        options = SessionOptions(
+            context=plan.context,
+            limits=limits,
+            gpu_layers=plan.gpu_layers,
+            main_gpu=plan.gpu,
+            vision_on_gpu=plan.vision_on_gpu,
+            kv_type=plan.kv_type,
+            vision_layers=facts.vision_layers,
+        )
+        try:
+            session = VisionSession(request.model, request.mmproj, options, flag, progress)
+        except VisCodexError as error:
+            if error.code is ErrorCode.cancelled or not plan.device:
+                raise
+            tried.append(f"{plan.reason}, but that failed")
+            continue
+        reason = "; ".join([*tried, plan.reason])
+        return Loaded(session, replace(card, image=limits), replace(plan, reason=reason))
+    raise AssertionError("plans end with the processor's")  # pragma: no cover
+
+
+def _graphics() -> list[Device]:
+    """Devices to offload to; none where this build of llama.cpp knows no graphics devices."""
+    set_up()
+    return devices_here() if llama.llama_supports_gpu_offload() else []
