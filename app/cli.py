@@ -6,6 +6,7 @@ Results go to stdout, progress and errors to stderr. Exit status 0, 2 for bad in
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -201,13 +202,22 @@ def compare(
     text: Annotated[
         bool, typer.Option("--text", help="Read the words of both and compare them too.")
     ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw where they differ, in red.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Tell how alike two pictures are, 0 to 1."""
-    from engine.compare import similarity
+    from app.files import check_writable, write_whole
+    from engine.compare import difference, similarity
     from engine.images import load_picture
 
     one, other = load_picture(first), load_picture(second)
+    if out is not None:
+        check_writable(out)
+        drawn = io.BytesIO()
+        difference(one, other).save(drawn, "PNG")
+        write_whole(out, drawn.getvalue())
     if text:
         from engine.hints import read
 

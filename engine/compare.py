@@ -51,6 +51,8 @@ GREY_SCALE = 40.0
 FAR = 0.25
 WEIGHTS = {"layout": 0.4, "colour": 0.25, "pixels": 0.35}
 TEXT_WEIGHT = 0.3
+DELTA_E_FULL = 40.0
+RED = (214, 34, 34)
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,21 @@ def similarity(
         pixels=_unit(figures["pixels"]),
         text=None if text is None else _unit(text),
     )
+
+
+def difference(a: Image.Image, b: Image.Image) -> Image.Image:
+    """Where two pictures differ: the first one pale and grey, the redder the farther apart.
+
+    As large as both together need. The distance is that of `colour`, full red at DELTA_E_FULL.
+    """
+    size = (max(a.width, b.width), max(a.height, b.height))
+    (left, _), (right, _) = _on_canvas(a, size), _on_canvas(b, size)
+    apart = np.linalg.norm(to_lab(left) - to_lab(right), axis=-1)
+    share = np.clip(apart / DELTA_E_FULL, 0.0, 1.0)[..., None]
+    grey = np.asarray(Image.fromarray(left).convert("L"), float)[..., None]
+    pale = np.repeat(255.0 - 0.25 * (255.0 - grey), 3, axis=2)
+    mixed = pale * (1.0 - share) + np.array(RED, float) * share
+    return Image.fromarray(np.round(mixed).astype(np.uint8))
 
 
 def _unit(value: float) -> float:

@@ -283,6 +283,12 @@ class TestCompare:
         assert figures["total"] < 0.5
         assert figures["text"] is None
 
+    def test_where_they_differ(self, samples: Path, tmp_path: Path) -> None:
+        out = tmp_path / "difference.png"
+        ended = viscodex("compare", samples / "login.png", samples / "pricing.png", "--out", out)
+        assert ended.status == 0, ended.err
+        assert len(Image.open(out).convert("RGB").getcolors(1 << 20)) > 100
+
     def test_text(self, samples: Path) -> None:
         ended = viscodex("compare", samples / "login.png", samples / "login.png", "--text")
         assert ended.out.splitlines()[-1].split() == ["text", "1.000"]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from engine.compare import Similarity, similarity, to_lab
+from engine.compare import Similarity, difference, similarity, to_lab
 from engine.render.html import HtmlRenderer
 
 NAMES = ("login", "pricing", "chart", "trend")
@@ -120,6 +120,19 @@ def test_different_sizes_are_padded_not_stretched(samples: Path) -> None:
     # What the longer page shows there counts.
     longer.paste(picture.crop((0, 60, picture.width, 210)), (0, picture.height))
     assert similarity(picture, longer).total < 0.9
+
+
+def test_the_difference_is_red_where_it_is_and_nowhere_else() -> None:
+    one = Image.new("RGB", (80, 60), "white")
+    other = Image.new("RGB", (80, 70), "white")
+    other.paste((0, 0, 160), (20, 10, 40, 30))
+    seen = np.asarray(difference(one, other).convert("RGB"), int)
+    assert seen.shape == (70, 80, 3)
+    red = seen[..., 0] - seen[..., 1] > 60
+    assert red[10:30, 20:40].all()
+    assert red.sum() == 400
+    same = np.asarray(difference(other, other), int)
+    assert np.ptp(same, axis=2).max() == 0  # grey throughout
 
 
 def test_transparency_lies_on_white() -> None:
