@@ -22,9 +22,9 @@ from app.views.main_window import MainWindow
 from app.wiring import ModelClient, make_client, make_request
 from engine.models.store import ModelFiles
 from engine.protocol import ConvertRequest
+from tests.app.windows import Make, load
 from tests.engine.scripted_model import Script, build, chain
 
-Make = Callable[..., MainWindow]
 ROOT = Path(__file__).parents[2]
 BUNDLED = ROOT / "assets" / "models" / "viscodex-nano"
 ROWS = [f"<p>row {number}</p>" for number in range(120)]
@@ -69,11 +69,6 @@ def open_window(
         return make_window(make, request, web=True, target="html")
 
     return open_it
-
-
-def load(window: MainWindow, qtbot: Any, picture: Path) -> None:
-    window.controller.offer_path(picture)
-    qtbot.waitUntil(lambda: window.controller.session.picture is not None)
 
 
 def wait_end(window: MainWindow, qtbot: Any) -> State:

@@ -1,25 +1,17 @@
-"""The main window with a scripted engine: ways in, states, errors, access, geometry."""
+"""The main window with a scripted engine: ways in, states, errors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QByteArray, QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage, QKeySequence
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtWidgets import (
     QAbstractButton,
-    QAbstractSlider,
     QApplication,
-    QComboBox,
-    QDialog,
-    QLineEdit,
-    QPlainTextEdit,
-    QScrollBar,
-    QWidget,
 )
 
 from app.main import take_wish
@@ -29,23 +21,7 @@ from app.views.main_window import MainWindow
 from engine import protocol
 from engine.errors import ErrorCode, VisCodexError
 from tests.app.scripted import DIED, PAGE, WAIT, ScriptedClient, answer
-
-Make = Callable[..., MainWindow]
-
-
-def request(picture: Any, target: str) -> Any:
-    return (picture, target)
-
-
-def state(window: MainWindow) -> State:
-    return window.controller.session.state
-
-
-def load(window: MainWindow, qtbot: Any, picture: Path) -> None:
-    before = window.controller.session.picture
-    window.controller.offer_path(picture)
-    qtbot.waitUntil(lambda: window.controller.session.picture is not before)
-    qtbot.waitUntil(lambda: not window.source.view.image.isNull())
+from tests.app.windows import Make, load, request, state
 
 
 def drop(window: MainWindow, mime: QMimeData) -> None:
@@ -406,111 +382,3 @@ def test_save_and_save_that_fails(
     qtbot.waitUntil(window.banner.isVisible)
     assert "could not be saved" in window.banner.title
     assert [p.name for p in tmp_path.glob("*.html")] == ["page.html"]
-
-
-# Access ---------------------------------------------------------------------
-
-INTERACTIVE = (QAbstractButton, QLineEdit, QComboBox, QAbstractSlider, QPlainTextEdit)
-
-
-def nameless(root: QWidget) -> list[str]:
-    return [
-        f"{type(widget).__name__} {widget.objectName()!r}"
-        for widget in root.findChildren(QWidget)
-        if isinstance(widget, INTERACTIVE)
-        and not isinstance(widget, QScrollBar)
-        and not widget.accessibleName()
-    ]
-
-
-def test_every_control_has_a_name(make_window: Make, qtbot: Any, sample: Path) -> None:
-    window = make_window(lambda: ScriptedClient([DIED]), request)
-    load(window, qtbot, sample)
-    window.controller.generate()
-    qtbot.waitUntil(window.banner.isVisible)
-    assert nameless(window) == []
-    dialog = dialogs.shortcuts_dialog(window)
-    assert nameless(dialog) == []
-    assert isinstance(dialog, QDialog)
-
-
-def test_tab_reaches_every_control_and_leaves_the_code(
-    make_window: Make, qtbot: Any, sample: Path
-) -> None:
-    window = make_window(lambda: ScriptedClient(answer()), request)
-    load(window, qtbot, sample)
-    window.controller.generate()
-    qtbot.waitUntil(lambda: state(window) is State.DONE)
-    window.activateWindow()
-    window.bar.snip.setFocus()
-    seen: set[QWidget] = set()
-    for _ in range(60):
-        focus = QApplication.focusWidget()
-        assert focus is not None
-        seen.add(focus)
-        qtbot.keyClick(focus, Qt.Key.Key_Tab)
-    wanted: list[QWidget] = [
-        window.bar.snip, window.bar.generate, window.bar.menu, window.source.view,
-        window.code.edit, window.preview.widths,
-    ]  # fmt: skip
-    assert [type(w).__name__ for w in wanted if w not in seen] == []
-
-
-def test_pane_shortcuts_move_the_focus(make_window: Make, qtbot: Any, sample: Path) -> None:
-    window = make_window(lambda: ScriptedClient(answer()), request)
-    load(window, qtbot, sample)
-    window.activateWindow()
-    control = Qt.KeyboardModifier.ControlModifier
-    qtbot.keyClick(window, Qt.Key.Key_1, control)
-    assert window.source.view.hasFocus()
-    qtbot.keyClick(window, Qt.Key.Key_2, control)
-    assert window.code.edit.hasFocus()
-    qtbot.keyClick(window.code.edit, Qt.Key.Key_F6, Qt.KeyboardModifier.ShiftModifier)
-    assert window.source.view.hasFocus()
-
-
-def test_every_shortcut_is_an_action_of_the_window(make_window: Make) -> None:
-    window = make_window(ScriptedClient, request)
-    assert QKeySequence("Ctrl+N") in window.actions_by_name["snip"].shortcuts()
-    assert set(window.actions_by_name.values()) <= set(window.actions())
-
-
-# Window ---------------------------------------------------------------------
-
-
-def test_window_remembers_its_size(make_window: Make) -> None:
-    window = make_window(ScriptedClient, request)
-    window.resize(700, 500)
-    window.close()
-    again = make_window(ScriptedClient, request)
-    assert (again.width(), again.height()) == (700, 500)
-
-
-def test_small_window_stacks_the_picture(make_window: Make, qtbot: Any, sample: Path) -> None:
-    window = make_window(ScriptedClient, request)
-    load(window, qtbot, sample)
-    window.resize(640, 520)
-    assert window.outer.orientation() is Qt.Orientation.Vertical
-    window.resize(1100, 700)
-    assert window.outer.orientation() is Qt.Orientation.Horizontal
-    assert window.minimumSizeHint().width() <= 640
-
-
-def test_theme_toggle_is_kept(make_window: Make) -> None:
-    window = make_window(ScriptedClient, request)
-    window.actions_by_name["theme_toggle"].trigger()
-    assert window.settings.theme == "dark"
-    assert window.actions_by_name["theme_dark"].isChecked()
-    window.actions_by_name["theme_toggle"].trigger()
-    assert window.settings.theme == "light"
-
-
-def test_old_state_of_the_window_does_no_harm(make_window: Make, tmp_path: Path) -> None:
-    from PySide6.QtCore import QSettings
-
-    state = QSettings(str(tmp_path / "state.ini"), QSettings.Format.IniFormat)
-    state.setValue("window/geometry", QByteArray(b"rubbish"))
-    state.setValue("window/outer", "text")
-    state.sync()
-    window = make_window(ScriptedClient, request)
-    assert window.width() == 1200

@@ -20,6 +20,7 @@ def read_metrics(metrics: Path) -> dict[str, list[dict[str, float]]]:
 def plot_losses(metrics: Path, picture: Path) -> None:
     """Draw loss over hours, a panel a stage, from the JSON lines in `metrics`."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator
 
     stages = read_metrics(metrics)
     if not stages:
@@ -40,6 +41,9 @@ def plot_losses(metrics: Path, picture: Path) -> None:
         axes.set_xlabel("hours")
         axes.set_ylabel("loss")
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.grid(alpha=0.3)
     figure.tight_layout()
     figure.savefig(picture)

@@ -1,0 +1,132 @@
+"""The main window: names of controls, keyboard, sizes, theme, what it remembers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSlider,
+    QApplication,
+    QComboBox,
+    QDialog,
+    QLineEdit,
+    QPlainTextEdit,
+    QScrollBar,
+    QWidget,
+)
+
+from app.session import State
+from app.views import dialogs
+from tests.app.scripted import DIED, ScriptedClient, answer
+from tests.app.windows import Make, load, request, state
+
+# Access ---------------------------------------------------------------------
+
+INTERACTIVE = (QAbstractButton, QLineEdit, QComboBox, QAbstractSlider, QPlainTextEdit)
+
+
+def nameless(root: QWidget) -> list[str]:
+    return [
+        f"{type(widget).__name__} {widget.objectName()!r}"
+        for widget in root.findChildren(QWidget)
+        if isinstance(widget, INTERACTIVE)
+        and not isinstance(widget, QScrollBar)
+        and not widget.accessibleName()
+    ]
+
+
+def test_every_control_has_a_name(make_window: Make, qtbot: Any, sample: Path) -> None:
+    window = make_window(lambda: ScriptedClient([DIED]), request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(window.banner.isVisible)
+    assert nameless(window) == []
+    dialog = dialogs.shortcuts_dialog(window)
+    assert nameless(dialog) == []
+    assert isinstance(dialog, QDialog)
+
+
+def test_tab_reaches_every_control_and_leaves_the_code(
+    make_window: Make, qtbot: Any, sample: Path
+) -> None:
+    window = make_window(lambda: ScriptedClient(answer()), request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: state(window) is State.DONE)
+    window.activateWindow()
+    window.bar.snip.setFocus()
+    seen: set[QWidget] = set()
+    for _ in range(60):
+        focus = QApplication.focusWidget()
+        assert focus is not None
+        seen.add(focus)
+        qtbot.keyClick(focus, Qt.Key.Key_Tab)
+    wanted: list[QWidget] = [
+        window.bar.snip, window.bar.generate, window.bar.menu, window.source.view,
+        window.code.edit, window.preview.widths,
+    ]  # fmt: skip
+    assert [type(w).__name__ for w in wanted if w not in seen] == []
+
+
+def test_pane_shortcuts_move_the_focus(make_window: Make, qtbot: Any, sample: Path) -> None:
+    window = make_window(lambda: ScriptedClient(answer()), request)
+    load(window, qtbot, sample)
+    window.activateWindow()
+    control = Qt.KeyboardModifier.ControlModifier
+    qtbot.keyClick(window, Qt.Key.Key_1, control)
+    assert window.source.view.hasFocus()
+    qtbot.keyClick(window, Qt.Key.Key_2, control)
+    assert window.code.edit.hasFocus()
+    qtbot.keyClick(window.code.edit, Qt.Key.Key_F6, Qt.KeyboardModifier.ShiftModifier)
+    assert window.source.view.hasFocus()
+
+
+def test_every_shortcut_is_an_action_of_the_window(make_window: Make) -> None:
+    window = make_window(ScriptedClient, request)
+    assert QKeySequence("Ctrl+N") in window.actions_by_name["snip"].shortcuts()
+    assert set(window.actions_by_name.values()) <= set(window.actions())
+
+
+# Window ---------------------------------------------------------------------
+
+
+def test_window_remembers_its_size(make_window: Make) -> None:
+    window = make_window(ScriptedClient, request)
+    window.resize(700, 500)
+    window.close()
+    again = make_window(ScriptedClient, request)
+    assert (again.width(), again.height()) == (700, 500)
+
+
+def test_small_window_stacks_the_picture(make_window: Make, qtbot: Any, sample: Path) -> None:
+    window = make_window(ScriptedClient, request)
+    load(window, qtbot, sample)
+    window.resize(640, 520)
+    assert window.outer.orientation() is Qt.Orientation.Vertical
+    window.resize(1100, 700)
+    assert window.outer.orientation() is Qt.Orientation.Horizontal
+    assert window.minimumSizeHint().width() <= 640
+
+
+def test_theme_toggle_is_kept(make_window: Make) -> None:
+    window = make_window(ScriptedClient, request)
+    window.actions_by_name["theme_toggle"].trigger()
+    assert window.settings.theme == "dark"
+    assert window.actions_by_name["theme_dark"].isChecked()
+    window.actions_by_name["theme_toggle"].trigger()
+    assert window.settings.theme == "light"
+
+
+def test_old_state_of_the_window_does_no_harm(make_window: Make, tmp_path: Path) -> None:
+    from PySide6.QtCore import QSettings
+
+    state = QSettings(str(tmp_path / "state.ini"), QSettings.Format.IniFormat)
+    state.setValue("window/geometry", QByteArray(b"rubbish"))
+    state.setValue("window/outer", "text")
+    state.sync()
+    window = make_window(ScriptedClient, request)
+    assert window.width() == 1200

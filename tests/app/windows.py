@@ -1,0 +1,27 @@
+"""What tests of the main window share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.session import State
+from app.views.main_window import MainWindow
+
+Make = Callable[..., MainWindow]
+
+
+def request(picture: Any, target: str) -> Any:
+    return (picture, target)
+
+
+def state(window: MainWindow) -> State:
+    return window.controller.session.state
+
+
+def load(window: MainWindow, qtbot: Any, picture: Path) -> None:
+    before = window.controller.session.picture
+    window.controller.offer_path(picture)
+    qtbot.waitUntil(lambda: window.controller.session.picture is not before)
+    qtbot.waitUntil(lambda: not window.source.view.image.isNull())
