@@ -70,6 +70,11 @@ class EngineClient:
         process = self._process
         return process.pid if process is not None and process.alive() else None
 
+    @property
+    def model_name(self) -> str:
+        """The name of the model, "" as long as none is chosen."""
+        return self._model.name if self._model is not None else ""
+
     def start(self, model: ModelFiles | None = None) -> Iterator[Event]:
         """Start the worker and load a model (default: the one given before, or the bundled one).
 

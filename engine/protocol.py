@@ -243,11 +243,14 @@ class Encoding(_Event):
 
 @dataclass(frozen=True)
 class Target(_Event):
-    """With target auto: what the model will write, and how sure it is of that, 0..1."""
+    """With target auto: what the model will write, and how sure it is of that, 0..1.
+
+    `confidence` is None where that is not known (a server tells only what it writes).
+    """
 
     event: ClassVar[str] = "target"
     name: str
-    confidence: float
+    confidence: float | None
 
 
 @dataclass(frozen=True)
@@ -257,6 +260,14 @@ class Token(_Event):
     event: ClassVar[str] = "token"
     text: str
     candidate: int = 0
+
+
+@dataclass(frozen=True)
+class Notice(_Event):
+    """Something the user should know that does not stop the request, in one line."""
+
+    event: ClassVar[str] = "notice"
+    message: str
 
 
 @dataclass(frozen=True)
@@ -326,6 +337,7 @@ Event = (
     | Encoding
     | Target
     | Token
+    | Notice
     | CandidateDone
     | Done
     | Cancelled
@@ -346,6 +358,7 @@ EVENTS: Mapping[str, type[Event]] = {
         Encoding,
         Target,
         Token,
+        Notice,
         CandidateDone,
         Done,
         Cancelled,
