@@ -6,7 +6,7 @@ import io
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from rich.console import Console
@@ -22,6 +22,12 @@ from engine.images import load_picture
 from engine.models.store import find_model
 from engine.tasks import TASKS
 
+if TYPE_CHECKING:
+    from engine.remote.client import RemoteClient
+
+    Client = EngineClient | RemoteClient
+
+BUNDLED = "viscodex-nano"
 TIMINGS = ("load", "encode", "first_token", "total", "tokens", "tokens_per_second")
 UNFINISHED = {
     "length": "The answer was cut off at its longest length; --max-tokens allows more.",
@@ -31,13 +37,18 @@ UNFINISHED = {
 
 @dataclass(frozen=True)
 class Job:
-    """What `viscodex convert` was asked for; `refine` is (instruction, code)."""
+    """What `viscodex convert` was asked for; `refine` is (instruction, code).
+
+    `model` is one of this machine ("" for the bundled one), or one of the `server` where that is an
+    address ("" for its only one).
+    """
 
     image: Path
     target: str = "auto"
     hints: str = "auto"
-    model: str = "viscodex-nano"
+    model: str = ""
     mmproj: Path | None = None
+    server: str | None = None
     refine: tuple[str, str] | None = None
     max_tokens: int | None = None
     seed: int = 0
@@ -130,12 +141,11 @@ def run(job: Job) -> Outcome:
         check_writable(job.out, folder_will_do=True)
     if job.preview is not None:
         check_writable(job.preview)
-    files = None if job.target == "text" else find_model(job.model, job.mmproj)
-    with Progress() as progress, EngineClient(files) as client:
-        if files is None:
+    with Progress() as progress, _client(job) as client:
+        if job.target == "text":
             return _read_text(job, client)
         outcome = _convert(job, client, progress)
-        outcome.model = files.name
+        outcome.model = client.model_name
         if job.out is not None:
             outcome.out = _place(job.out, job.image, outcome.target)
             write_whole(outcome.out, outcome.code.encode())
@@ -152,12 +162,24 @@ def run(job: Job) -> Outcome:
         return outcome
 
 
+def _client(job: Job) -> Client:
+    """Whoever does the work. A server that is not needed is not asked either."""
+    if job.target == "text":
+        return EngineClient()
+    if job.server is None:
+        return EngineClient(find_model(job.model or BUNDLED, job.mmproj))
+    from engine.remote.client import RemoteClient
+    from engine.remote.server import Server, find_key
+
+    return RemoteClient(Server.at(job.server, find_key(job.server)), job.model)
+
+
 def _place(out: Path, image: Path, target: str) -> Path:
     """A folder stands for a file in it, named after the picture."""
     return out / f"{image.stem}{TASKS[target].suffix}" if out.is_dir() else out
 
 
-def _read_text(job: Job, client: EngineClient) -> Outcome:
+def _read_text(job: Job, client: Client) -> Outcome:
     start = time.perf_counter()
     lines = client.read_text(job.image)
     outcome = Outcome("text", "".join(f"{line.text}\n" for line in lines), lines=lines)
@@ -169,7 +191,7 @@ def _read_text(job: Job, client: EngineClient) -> Outcome:
     return outcome
 
 
-def _convert(job: Job, client: EngineClient, progress: Progress) -> Outcome:
+def _convert(job: Job, client: Client, progress: Progress) -> Outcome:
     request = protocol.ConvertRequest(
         image=job.image,
         target=job.target,
@@ -186,7 +208,11 @@ def _convert(job: Job, client: EngineClient, progress: Progress) -> Outcome:
         if isinstance(event, protocol.TextRead):
             outcome.lines = event.lines
         elif isinstance(event, protocol.Target):
-            outcome.target, outcome.confidence = event.name, round(event.confidence, 4)
+            outcome.target = event.name
+            if event.confidence is not None:
+                outcome.confidence = round(event.confidence, 4)
+        elif isinstance(event, protocol.Notice):
+            outcome.warnings.append(event.message)
         elif isinstance(event, protocol.Token):
             answer.append(event.text)
         elif isinstance(event, protocol.Done):
