@@ -27,7 +27,7 @@ from engine.prompt import HINTS_EXPLAINED, instruction_for
 from engine.protocol import ConvertRequest, Event
 from engine.remote.answer import RemoteAnswer
 from engine.remote.chat import REASONS, Delta, chat_body, data_url
-from engine.remote.failures import EMPTY, failure
+from engine.remote.failures import EMPTY, USED_UP, failure
 from engine.remote.http import Patience, ServerFacts, ask, ask_models
 from engine.remote.running import Running
 from engine.remote.server import Server
@@ -166,16 +166,17 @@ class RemoteClient:
             for event in self._reader.convert(request):
                 running.emit(event)
             return
-        load = 0.0
-        if not self._model:
-            began = time.perf_counter()
-            self._begin(running)
-            load = time.perf_counter() - began
         clock = _Clock()
         picture = load_picture(request.image)
         seen = to_grid(picture, self._card.image)
         if self.server.notice:
             running.emit(protocol.Notice(self.server.notice))
+        load = 0.0
+        if not self._model:
+            began = clock.now()
+            self._begin(running)
+            load = clock.now() - began
+            clock.leave_out(load)
         running.emit(protocol.Encoding(0.0))
         lines = self._read(request, picture, running, clock)
         scale = (seen.width / picture.width, seen.height / picture.height)
@@ -186,7 +187,7 @@ class RemoteClient:
         exchange = _Exchange(running, RemoteAnswer(task), clock)
         running.wait_for(ask(self.server, body, self._patience, exchange.answered, exchange.take))
         if exchange.answer.silent:
-            raise failure(EMPTY, self.server)
+            raise failure(USED_UP if exchange.reason == "length" else EMPTY, self.server)
         exchange.finish({"load": round(load, 4), "image_size": list(seen.size)})
 
     def _read(
@@ -243,6 +244,10 @@ class _Clock:
 
     def now(self) -> float:
         return time.perf_counter() - self._began
+
+    def leave_out(self, seconds: float) -> None:
+        """What is counted on its own."""
+        self._began += seconds
 
     def mark(self, name: str) -> None:
         self.marks.setdefault(name, self.now())

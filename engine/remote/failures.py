@@ -80,6 +80,7 @@ WORDS: tuple[tuple[re.Pattern[str], _Row], ...] = (
         re.compile(
             r"mmproj|not a multi-?modal|at most 0 image|no (?:image|vision) support"
             r"|missing data required for image|not support (?:image|vision|multi-?modal)"
+            r"|image_url.{0,20}only supported|found that support image|allowed values: \['text'\]"
             r"|\b(?:image|vision)\w*\b.{0,40}\b(?:not supported|unsupported|not enabled)",
             re.IGNORECASE | re.DOTALL,
         ),
@@ -182,6 +183,12 @@ EMPTY = _Row(
     ErrorCode.no_code,
     "{host} sent an empty answer.",
     "Try again, or choose another model; it must be one that sees pictures.",
+)
+
+USED_UP = _Row(
+    ErrorCode.no_code,
+    "{host} reached the longest answer before it had written anything.",
+    "Models that think first do this: allow more with --max-tokens.",
 )
 
 

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -294,6 +295,16 @@ FAULTS: dict[str, tuple[Answer, ErrorCode, str]] = {
         ErrorCode.server_blind,
         "cannot see",
     ),
+    "no eyes (Ollama)": (
+        whole(500, {"error": "this model is missing data required for image input"}),
+        ErrorCode.server_blind,
+        "cannot see",
+    ),
+    "no eyes (text only)": (
+        whole(400, {"detail": [{"msg": "content.type is invalid, allowed values: ['text']"}]}),
+        ErrorCode.server_blind,
+        "cannot see",
+    ),
     "too long": (
         whole(400, said("This model's maximum context length is 2048 tokens.")),
         ErrorCode.context_full,
@@ -301,6 +312,11 @@ FAULTS: dict[str, tuple[Answer, ErrorCode, str]] = {
     ),
     "withheld": (raw(message(reason="content_filter"), DONE), ErrorCode.no_code, "content_filter"),
     "empty": (raw(message(reason="stop"), DONE), ErrorCode.no_code, "empty"),
+    "only thoughts": (
+        raw(message(reason="length"), DONE),
+        ErrorCode.no_code,
+        "--max-tokens",
+    ),
     "nothing": (raw(b""), ErrorCode.no_code, "empty"),
     "no code": (stream("I cannot do that."), ErrorCode.no_code, "no code"),
 }
@@ -352,7 +368,7 @@ class TestFaults:
     def test_a_broken_picture_reaches_no_server(self) -> None:
         with (
             ChatServer([stream(FENCED)]) as server,
-            RemoteClient(Server.at(server.url), "m") as client,
+            RemoteClient(Server.at(server.url)) as client,
         ):
             events = list(client.convert(ConvertRequest(b"no picture", hints="never")))
             assert error(events).code is ErrorCode.unsupported_image
@@ -374,6 +390,8 @@ class TestFaults:
 @pytest.fixture
 def deaf_port() -> Iterator[int]:
     """A port that takes no connection and refuses none: its queue is full."""
+    if sys.platform != "linux":
+        pytest.skip("only there a full queue keeps silent")
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
