@@ -107,10 +107,19 @@ def convert(
         typer.Option(help="Give the model the text read from the picture."),
     ] = "auto",
     model: Annotated[
-        str, typer.Option(metavar="NAME|FILE.gguf", help="Model to use.")
-    ] = "viscodex-nano",
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE.gguf",
+            help="Model to use.",
+            show_default="viscodex-nano, or the server's only one",
+        ),
+    ] = None,
     mmproj: Annotated[
         Path | None, typer.Option(help="Vision file that belongs to --model.")
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Ask an OpenAI-compatible server, not this machine."),
     ] = None,
     refine: Annotated[
         str | None, typer.Option(metavar="TEXT", help="What to change in --code.")
@@ -143,12 +152,15 @@ def convert(
 
     if (refine is None) != (code is None):
         raise _bad_input("--refine and --code belong together", "Give both, or neither.")
+    if server is not None and mmproj is not None:
+        raise _bad_input("--mmproj belongs to a model on this machine", "Leave out --server or it.")
     job = Job(
         image=image,
         target=to,
         hints=hints,
-        model=model,
+        model=model or "",
         mmproj=mmproj,
+        server=server,
         refine=None if refine is None or code is None else (refine, _read_text(code)),
         max_tokens=max_tokens,
         seed=seed,
@@ -239,8 +251,16 @@ def list_by_default(context: typer.Context) -> None:
 
 
 @models.command("list")
-def list_models(as_json: JsonOption = False) -> None:
-    """Name the models found here, and where they lie."""
+def list_models(
+    as_json: JsonOption = False,
+    server: Annotated[
+        str | None, typer.Option(metavar="URL", help="Those of an OpenAI-compatible server.")
+    ] = None,
+) -> None:
+    """Name the models found here, and where they lie; or those of a server."""
+    if server is not None:
+        _list_remote(server, as_json)
+        return
     from engine.models import store
 
     found = store.list_models()
@@ -254,6 +274,22 @@ def list_models(as_json: JsonOption = False) -> None:
         size = sum(path.stat().st_size for path in (files.model, files.mmproj)) / 1e6
         targets = ", ".join(files.card.targets)
         print(f"{files.name:20} {size:8.1f} MB  {targets:18}  {files.model.parent}")
+
+
+def _list_remote(url: str, as_json: bool) -> None:
+    from engine.remote.client import probe
+    from engine.remote.server import Server, find_key
+
+    server = Server.at(url, find_key(url))
+    facts = probe(server)
+    if server.notice:
+        print(f"viscodex: warning: {server.notice}", file=sys.stderr)
+    if as_json:
+        _print_json({"server": server.base, **asdict(facts)})
+        return
+    for name, context in zip(facts.models, facts.contexts, strict=True):
+        print(f"{name:40} {f'{context} tokens' if context else ''}".rstrip())
+    print(f"{server.host} answered in {1000 * facts.seconds:.0f} ms", file=sys.stderr)
 
 
 @models.command("verify")

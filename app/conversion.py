@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -21,6 +21,12 @@ from engine.models.store import find_model
 from engine.render.drawing import Drawer
 from engine.tasks import TASKS, Task
 
+if TYPE_CHECKING:
+    from engine.remote.client import RemoteClient
+
+    Client = EngineClient | RemoteClient
+
+BUNDLED = "viscodex-nano"
 TIMINGS = ("load", "encode", "first_token", "total", "tokens", "tokens_per_second")
 UNFINISHED = {
     "length": "The answer was cut off at its longest length; --max-tokens allows more.",
@@ -30,13 +36,18 @@ UNFINISHED = {
 
 @dataclass(frozen=True)
 class Job:
-    """What `viscodex convert` was asked for; `refine` is (instruction, code)."""
+    """What `viscodex convert` was asked for; `refine` is (instruction, code).
+
+    `model` is one of this machine ("" for the bundled one), or one of the `server` where that is an
+    address ("" for its only one).
+    """
 
     image: Path
     target: str = "auto"
     hints: str = "auto"
-    model: str = "viscodex-nano"
+    model: str = ""
     mmproj: Path | None = None
+    server: str | None = None
     refine: tuple[str, str] | None = None
     max_tokens: int | None = None
     seed: int = 0
@@ -156,15 +167,13 @@ def run(job: Job) -> Outcome:
         check_writable(job.out, folder_will_do=True)
     if job.preview is not None:
         check_writable(job.preview)
-    files = None if job.target == "text" else find_model(job.model, job.mmproj)
-    with Progress() as progress, EngineClient(files) as client:
-        if files is None:
+    with Progress() as progress, _client(job) as client:
+        if job.target == "text":
             return _read_text(job, client)
         request = job.request()
-        outcome, answers = _ask(request, client, progress)
-        outcome.model = files.name
+        outcome, answers = _ask_all(request, client, progress)
+        outcome.model = client.model_name
         codes = _codes(answers, TASKS[outcome.target])
-        short = files.card.prompt == "short"
 
         def ask(again: protocol.ConvertRequest) -> str:
             progress.say("repairing the code")
@@ -184,7 +193,7 @@ def run(job: Job) -> Outcome:
                     judge,
                     ask,
                     repairs=repairs,
-                    takes_instructions=not short,
+                    takes_instructions=client.takes_instructions,
                 )
             chosen = best(outcome.tried)
         _take(chosen, outcome, job)
@@ -228,12 +237,24 @@ def _codes(answers: list[str], task: Task) -> list[str]:
     return list(dict.fromkeys(codes))
 
 
+def _client(job: Job) -> Client:
+    """Whoever does the work. A server that is not needed is not asked either."""
+    if job.target == "text":
+        return EngineClient()
+    if job.server is None:
+        return EngineClient(find_model(job.model or BUNDLED, job.mmproj))
+    from engine.remote.client import RemoteClient
+    from engine.remote.server import Server, find_key
+
+    return RemoteClient(Server.at(job.server, find_key(job.server)), job.model)
+
+
 def _place(out: Path, image: Path, target: str) -> Path:
     """A folder stands for a file in it, named after the picture."""
     return out / f"{image.stem}{TASKS[target].suffix}" if out.is_dir() else out
 
 
-def _read_text(job: Job, client: EngineClient) -> Outcome:
+def _read_text(job: Job, client: Client) -> Outcome:
     start = time.perf_counter()
     lines = client.read_text(job.image)
     outcome = Outcome("text", "".join(f"{line.text}\n" for line in lines), lines=lines)
@@ -245,8 +266,18 @@ def _read_text(job: Job, client: EngineClient) -> Outcome:
     return outcome
 
 
+def _ask_all(
+    request: protocol.ConvertRequest, client: Client, progress: Progress
+) -> tuple[Outcome, list[str]]:
+    """All answers that are wanted: in one request, or one after the other from a server."""
+    if client.writes_several:
+        return _ask(request, client, progress)
+    found = [_ask(one, client, progress) for one in protocol.variants(request)]
+    return found[0][0], [answers[0] for _, answers in found]
+
+
 def _ask(
-    request: protocol.ConvertRequest, client: EngineClient, progress: Progress
+    request: protocol.ConvertRequest, client: Client, progress: Progress
 ) -> tuple[Outcome, list[str]]:
     """Send a request; an outcome without code, and the answers. Raises VisCodexError."""
     outcome = Outcome(target="" if request.target == "auto" else request.target)
@@ -256,7 +287,11 @@ def _ask(
         if isinstance(event, protocol.TextRead):
             outcome.lines = event.lines
         elif isinstance(event, protocol.Target):
-            outcome.target, outcome.confidence = event.name, round(event.confidence, 4)
+            outcome.target = event.name
+            if event.confidence is not None:
+                outcome.confidence = round(event.confidence, 4)
+        elif isinstance(event, protocol.Notice):
+            outcome.warnings.append(event.message)
         elif isinstance(event, protocol.Token):
             answers[event.candidate] += event.text
         elif isinstance(event, protocol.Done):

@@ -70,6 +70,18 @@ class EngineClient:
         process = self._process
         return process.pid if process is not None and process.alive() else None
 
+    @property
+    def model_name(self) -> str:
+        """The name of the model, "" as long as none is chosen."""
+        return self._model.name if self._model is not None else ""
+
+    writes_several = True  # candidates in one request
+
+    @property
+    def takes_instructions(self) -> bool:
+        """Whether the model can be told what to change."""
+        return self._model is not None and self._model.card.prompt != "short"
+
     def start(self, model: ModelFiles | None = None) -> Iterator[Event]:
         """Start the worker and load a model (default: the one given before, or the bundled one).
 

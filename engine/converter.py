@@ -10,7 +10,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from PIL import Image
 
 from engine.cancel import CancelFlag
 from engine.errors import ErrorCode, VisCodexError
-from engine.hints import TextLine, format_hints, read
+from engine.hints import TextLine, format_hints, read, worth_giving
 from engine.images import load_picture, to_grid
 from engine.llama.answer import Answer
 from engine.llama.ledger import ImageItem
@@ -26,7 +25,7 @@ from engine.llama.sampling import Sampling
 from engine.llama.session import Prefilled, VisionSession
 from engine.llama.vision import Chunks, picture_key
 from engine.models.card import ModelCard
-from engine.prompt import PromptPart, build_prompt
+from engine.prompt import HINTS_EXPLAINED, PromptPart, build_prompt, instruction_for
 from engine.protocol import (
     CandidateDone,
     ConvertRequest,
@@ -36,27 +35,16 @@ from engine.protocol import (
     Target,
     TextRead,
     Token,
+    variants,
 )
 from engine.reader import warm_up
-from engine.tasks import (
-    AUTO_INSTRUCTION,
-    AUTO_INSTRUCTION_SHORT,
-    FENCE,
-    TASKS,
-    Task,
-    task_of_code,
-)
+from engine.tasks import FENCE, TASKS, Task, task_of_code
 from engine.writing import write
 
 Emit = Callable[[Event], None]
 
-SMALL_PRINT = 16.0  # pixels of line height, as the model sees it, under which hints pay
 PICTURES_REMEMBERED = 16  # whose lines are kept: a few kilobytes each
-VARIED = 0.7  # least temperature of the second and further candidates
 LEAST_ANSWER = 512  # cells kept free for the answer when hints are many
-HINTS_EXPLAINED = (
-    "The lines above were read from the picture: box in pixels, colours of ink and ground, text.\n"
-)
 
 
 Reading = tuple[list[TextLine] | None, float]  # lines (None: reading failed), and the seconds
@@ -173,7 +161,7 @@ class Converter:
             lines = found or []
             emit(TextRead(lines))
         scale = (seen.width / picture.width, seen.height / picture.height)
-        if not self._gives_hints(request, lines, scale[1]):
+        if not worth_giving(lines, (request.hints, self.card.hints), scale[1]):
             lines = []
 
         chunks, given = self._prompt(request, task, lines, scale, seen, key)
@@ -218,11 +206,6 @@ class Converter:
         mode = self.card.hints if request.hints == "auto" else request.hints
         return mode != "never"
 
-    def _gives_hints(self, request: ConvertRequest, lines: list[TextLine], scale: float) -> bool:
-        if not lines or "always" in (request.hints, self.card.hints):
-            return bool(lines)
-        return median(line.box[3] - line.box[1] for line in lines) * scale < SMALL_PRINT
-
     def _look(self, seen: Image.Image, key: str, emit: Emit) -> Prefilled:
         """Bring everything up to the picture into the cache, while its text is read."""
         parts = build_prompt("", "", "", self.card.system)
@@ -250,7 +233,7 @@ class Converter:
         key: str,
     ) -> tuple[Chunks, int]:
         """The whole prompt, with as many lines of text as leave room for an answer; how many."""
-        instruction = self._instruction(request, task)
+        instruction = instruction_for(task, request.refine, self.card.prompt == "short")
         prefill = FENCE if task is None else task.prefill
         room = self.session.context_cells - LEAST_ANSWER
         count = len(lines)
@@ -266,19 +249,6 @@ class Converter:
                 return chunks, count
             chunks.__exit__(None, None, None)
             count = min(count - 1, count * 3 // 4)
-
-    def _instruction(self, request: ConvertRequest, task: Task | None) -> str:
-        short = self.card.prompt == "short"
-        if task is None:
-            return AUTO_INSTRUCTION_SHORT if short else AUTO_INSTRUCTION
-        instruction = task.short_instruction if short else task.instruction
-        if request.refine is None:
-            return instruction
-        change, code = request.refine
-        return (
-            f"{instruction}\nThis is the code so far:\n{task.prefill}{code.rstrip()}\n{FENCE}\n"
-            f"Change it, and write all of it again: {change.strip()}"
-        )
 
     def _choose(self) -> tuple[Task, float]:
         """What the model would rather write: softmax over the first token after the fence."""
@@ -339,11 +309,9 @@ class Converter:
         )
 
     def _samplings(self, request: ConvertRequest) -> list[Sampling]:
-        """How each candidate is drawn: the first as asked, the others so that they differ."""
-        first = self._sampling(request)
-        varied = replace(first, temperature=max(first.temperature, VARIED))
-        others = range(1, request.candidates)
-        return [first, *(replace(varied, seed=(first.seed + n) % 2**32) for n in others)]
+        """How each candidate is drawn; what is not asked for is the card's."""
+        asked = replace(request, temperature=self._sampling(request).temperature)
+        return [self._sampling(one) for one in variants(asked)]
 
     def _sampling(self, request: ConvertRequest) -> Sampling:
         card: dict[str, Any] = dict(self.card.sampling)

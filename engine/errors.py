@@ -20,6 +20,14 @@ class ErrorCode(str, Enum):
     no_code = "no_code"
     render_failed = "render_failed"
     timeout = "timeout"
+    server_address = "server_address"
+    server_unreachable = "server_unreachable"
+    server_untrusted = "server_untrusted"
+    server_denied = "server_denied"
+    server_busy = "server_busy"
+    server_failed = "server_failed"
+    server_garbled = "server_garbled"
+    server_blind = "server_blind"
     cancelled = "cancelled"
     internal = "internal"
 
@@ -32,6 +40,8 @@ _INPUT_CODES = frozenset(
         ErrorCode.model_missing,
         ErrorCode.model_broken,
         ErrorCode.model_mismatch,
+        ErrorCode.server_address,
+        ErrorCode.server_blind,
     }
 )
 

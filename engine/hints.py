@@ -15,10 +15,13 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+SMALL_PRINT = 16.0  # pixels of line height, as the model sees it, under which hints pay
 
 Box = tuple[float, float, float, float]
 Colour = tuple[int, int, int]
@@ -109,6 +112,15 @@ def format_hints(
         colours = short_hex(line.ink) + short_hex(line.ground)
         rows.append(f"{box}{colours}>{html.escape(text, quote=False)}</\n")
     return "".join(rows[:limit])
+
+
+def worth_giving(lines: Sequence[TextLine], modes: Iterable[str], scale: float) -> bool:
+    """Whether a prompt should hold these lines: where any of `modes` says always, or print is
+    small. `scale` brings heights from pixels of the picture to pixels as the model sees it.
+    """
+    if not lines or "always" in modes:
+        return bool(lines)
+    return median(line.box[3] - line.box[1] for line in lines) * scale < SMALL_PRINT
 
 
 def ink_mask(picture: Image.Image, box: Box, ink: Colour, ground: Colour) -> NDArray[np.bool_]:

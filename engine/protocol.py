@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ MAX_FRAME_BYTES = 128_000_000  # a picture of the largest size allowed, in base6
 TARGETS = ("auto", "html", "matplotlib", "text")
 HINT_MODES = ("auto", "always", "never")
 MOST_CANDIDATES = 8
+VARIED = 0.7  # least temperature of the second and further candidates
 
 
 class FrameError(ValueError):
@@ -122,6 +123,16 @@ class ConvertRequest:
             refine=refine,
             candidates=int(data.get("candidates", 1)),
         )
+
+
+def variants(request: ConvertRequest) -> list[ConvertRequest]:
+    """A request for each candidate: the first as asked, the others so that they differ."""
+    first = replace(request, candidates=1)
+    warmer = max(request.temperature or 0.0, VARIED)
+    return [first] + [
+        replace(first, temperature=warmer, seed=(request.seed + number) % 2**32)
+        for number in range(1, request.candidates)
+    ]
 
 
 @dataclass(frozen=True)
@@ -254,11 +265,14 @@ class Encoding(_Event):
 
 @dataclass(frozen=True)
 class Target(_Event):
-    """With target auto: what the model will write, and how sure it is of that, 0..1."""
+    """With target auto: what the model will write, and how sure it is of that, 0..1.
+
+    `confidence` is None where that is not known (a server tells only what it writes).
+    """
 
     event: ClassVar[str] = "target"
     name: str
-    confidence: float
+    confidence: float | None
 
 
 @dataclass(frozen=True)
@@ -268,6 +282,14 @@ class Token(_Event):
     event: ClassVar[str] = "token"
     text: str
     candidate: int = 0
+
+
+@dataclass(frozen=True)
+class Notice(_Event):
+    """Something the user should know that does not stop the request, in one line."""
+
+    event: ClassVar[str] = "notice"
+    message: str
 
 
 @dataclass(frozen=True)
@@ -338,6 +360,7 @@ Event = (
     | Encoding
     | Target
     | Token
+    | Notice
     | CandidateDone
     | Done
     | Cancelled
@@ -358,6 +381,7 @@ EVENTS: Mapping[str, type[Event]] = {
         Encoding,
         Target,
         Token,
+        Notice,
         CandidateDone,
         Done,
         Cancelled,
