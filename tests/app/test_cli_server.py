@@ -49,6 +49,31 @@ class TestConvert:
         assert [asked.headers["authorization"] for asked in server.asked] == [f"Bearer {KEY}"] * 2
         assert KEY not in ended.out + ended.err
 
+    def test_the_best_of_several_answers(self, samples: Path) -> None:
+        source = (samples / "sources" / "login.html").read_text()
+        pages = [stream(f"```html\n{code}```") for code in (PAGE, source, "<p>no</p>\n")]
+        with ChatServer(pages) as server:
+            arguments = ("convert", samples / "login.png", "--to", "html", "--json", "--best-of", 3)
+            ended = viscodex(*arguments, "--server", server.url)
+        assert ended.status == 0, ended.err
+        told = json.loads(ended.out)
+        assert told["code"].strip() == source.strip()
+        assert [one["chosen"] for one in told["tried"]] == [False, True, False]
+        assert len({json.dumps(asked.json.get("seed")) for asked in server.chats}) == 3
+
+    def test_a_chart_that_fails_is_repaired_with_its_error(self, samples: Path) -> None:
+        broken = CHART.replace("[3, 4]", "[3, 4, 5]")
+        charts = [stream(f"```python\n{code}```") for code in (broken, CHART)]
+        with ChatServer(charts) as server:
+            arguments = ("convert", samples / "chart.png", "--to", "matplotlib", "--json")
+            ended = viscodex(*arguments, "--server", server.url)
+        assert ended.status == 0, ended.err
+        told = json.loads(ended.out)
+        assert told["code"] == CHART
+        assert "ValueError" in told["tried"][0]["problem"]
+        assert len(server.chats) == 2
+        assert "ValueError" in json.dumps(server.chats[1].json)
+
     def test_a_named_model_is_not_asked_for(self, samples: Path, tmp_path: Path) -> None:
         with ChatServer([stream(f"```python\n{CHART}```")]) as server:
             arguments = ("convert", samples / "chart.png", "--hints", "never", "--out", tmp_path)
