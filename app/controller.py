@@ -164,7 +164,7 @@ class Controller(QObject):
             self.session.loading(event.fraction)
 
     def _ready(self, run: int, event: Any) -> None:
-        self.session.engine_ready(event.model, event.device)
+        self.session.engine_ready(event.model, event.device, event.note)
 
     def _encoding(self, run: int, event: Any) -> None:
         if self._current(run) and self.session.state is not State.GENERATING:

@@ -131,6 +131,7 @@ class Session:
     run: int = 0  # number of the conversion; events of older ones are stale
     model: str = ""
     device: str = ""
+    device_note: str = ""  # what was chosen to compute on, and why
     _began: float = 0.0
     _first_token: float = 0.0
     _listeners: list[Callable[[State, State], None]] = field(default_factory=list)
@@ -197,9 +198,9 @@ class Session:
         self.progress = fraction
         self._step(Input.LOADING)
 
-    def engine_ready(self, model: str, device: str) -> None:
+    def engine_ready(self, model: str, device: str, note: str = "") -> None:
         """Remember what answers; possible in every state, since engines also start idle."""
-        self.model, self.device = model, device
+        self.model, self.device, self.device_note = model, device, note
         self._tell(self.state)
 
     def encoding(self, fraction: float | None) -> None:

@@ -56,7 +56,8 @@ class StatusBar(QStatusBar):
             self.progress.setRange(0, 1000)
             self.progress.setValue(round(1000 * session.progress))
         self.speed.setText(_speed_text(session))
-        self.device.show_text(session.device, f"Model: {session.model}" if session.model else "")
+        told = (f"Model: {session.model}" if session.model else "", session.device_note)
+        self.device.show_text(session.device, "\n".join(filter(None, told)))
 
 
 def _state_text(session: Session) -> str:

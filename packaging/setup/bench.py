@@ -6,6 +6,7 @@ Prints a table of medians (and --json an object). Machines are noisy: compare wi
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import statistics
@@ -13,7 +14,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -21,21 +24,32 @@ from engine.errors import VisCodexError
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "assets" / "samples"
-Rows = Iterator[tuple[str, float, float]]  # what, seconds here, budget in seconds
+SECONDS, RATIO = "s", "x"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure beside its budget, both seconds or both ratios of two times of this run."""
+
+    what: str
+    value: float
+    budget: float
+    unit: str = SECONDS
 
 
 def median_seconds(work: Callable[[], object], repeats: int) -> float:
     """One call to warm up, then the median of `repeats`."""
     work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return statistics.median(_timed(work) for _ in range(repeats))
 
 
-def engine_rows(repeats: int) -> Rows:
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def engine_rows(repeats: int) -> Iterator[Row]:
     from engine.client import EngineClient
     from engine.models.store import find_model
     from engine.protocol import ConvertRequest, Done
@@ -43,41 +57,66 @@ def engine_rows(repeats: int) -> Rows:
     picture = SAMPLES / "login.png"
     with EngineClient(find_model()) as client:
 
-        def convert() -> None:
-            last = list(client.convert(ConvertRequest(picture)))[-1]
+        def convert(image: bytes, **wanted: Any) -> dict[str, Any]:
+            last = list(client.convert(ConvertRequest(image, **wanted)))[-1]
             if not isinstance(last, Done):
                 raise RuntimeError(f"the conversion ended with {last}")
+            return last.stats
 
-        yield "480 x 386 snip to complete code, warm", median_seconds(convert, repeats), 3.0
-        seconds = median_seconds(lambda: client.read_text(picture), repeats)
-        yield "text of the same snip alone, warm", seconds, 0.7
+        convert(_never_seen(picture, 0))  # loads model and reader
+        totals, shares = [], []
+        for number in range(1, repeats + 1):
+            image = _never_seen(picture, number)
+            first, second = convert(image), convert(image)
+            totals.append(first["total"])
+            shares.append(second["first_token"] / first["first_token"])
+        yield Row("480 x 386 snip to complete code, warm", statistics.median(totals), 3.0)
+        yield Row("second turn / first, to first token", statistics.median(shares), 0.2, RATIO)
+        ratios = []
+        for number in range(repeats):  # alternating, so that other load meets both alike
+            one = convert(_never_seen(picture, 100 + number))["total"]
+            four = convert(_never_seen(picture, 200 + number), candidates=4)["total"]
+            ratios.append(four / one)
+        yield Row("best of 4 / one answer", statistics.median(ratios), 1.6, RATIO)
+        pictures = iter(_never_seen(picture, 300 + number) for number in range(repeats + 1))
+        seconds = median_seconds(lambda: client.read_text(next(pictures)), repeats)
+        yield Row("text of the same snip alone, warm", seconds, 0.7)
 
 
-def preview_rows(repeats: int) -> Rows:
+def _never_seen(path: Path, number: int) -> bytes:
+    """A picture with one pixel of its own, so that nothing remembered fits it."""
+    image = Image.open(path).convert("RGB")
+    image.putpixel((0, 0), (number % 256, number // 256, 128))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def preview_rows(repeats: int) -> Iterator[Row]:
     from engine.render.html import HtmlRenderer
     from engine.render.python import PlotRunner
 
     page = (SAMPLES / "sources" / "login.html").read_text(encoding="utf-8")
     with HtmlRenderer() as renderer:
         seconds = median_seconds(lambda: renderer.render(page, 480, 386), repeats)
-        yield "HTML preview, warm", seconds, 0.1
+        yield Row("HTML preview, warm", seconds, 0.1)
     script = (SAMPLES / "sources" / "chart.py").read_text(encoding="utf-8")
     with PlotRunner() as runner:
         seconds = median_seconds(lambda: runner.run(script), repeats)
-        yield "chart preview, warm", seconds, 0.7
+        yield Row("chart preview, warm", seconds, 0.7)
 
 
-def other_rows(repeats: int) -> Rows:
+def other_rows(repeats: int) -> Iterator[Row]:
     from engine.compare import similarity
 
     image = Image.open(SAMPLES / "login.png").convert("RGB")
     seconds = median_seconds(lambda: similarity(image, image), repeats)
-    yield "compare two 480 x 386 pictures", seconds, 0.1
+    yield Row("compare two 480 x 386 pictures", seconds, 0.1)
     command = [sys.executable, "-m", "app.cli", "--help"]
     seconds = median_seconds(
         lambda: subprocess.run(command, cwd=ROOT, capture_output=True, check=True), repeats
     )
-    yield "the command starts", seconds, 1.0
+    yield Row("the command starts", seconds, 1.0)
 
 
 def main() -> int:
@@ -90,12 +129,14 @@ def main() -> int:
     figures = {}
     for group in (engine_rows, preview_rows, other_rows):
         try:
-            for what, seconds, budget in group(max(1, options.repeats)):
-                figures[what] = {"seconds": round(seconds, 4), "budget": budget}
+            for row in group(max(1, options.repeats)):
+                figures[row.what] = {"value": round(row.value, 4), "budget": row.budget}
                 if not options.json:
-                    verdict = "" if seconds <= budget else "  over"
+                    verdict = "" if row.value <= row.budget else "  over"
                     print(
-                        f"{what:40} {seconds:8.3f} s   budget {budget:.1f} s{verdict}", flush=True
+                        f"{row.what:42} {row.value:8.3f} {row.unit}"
+                        f"   budget {row.budget:.1f} {row.unit}{verdict}",
+                        flush=True,
                     )
         except VisCodexError as error:
             print(f"not measured: {error.message} {error.advice}", file=sys.stderr)

@@ -81,7 +81,7 @@ def test_a_whole_conversion(session: Session, clock: Clock) -> None:
     session.subscribe(lambda before, now: seen.append(now))
     session.begin()
     session.loading(0.5)
-    session.engine_ready("nano", "CPU")
+    session.engine_ready("nano", "CPU", "no graphics device has room")
     session.encoding(0.2)
     assert session.progress == 0.2
     session.target_chosen("html", 0.9)
@@ -98,6 +98,7 @@ def test_a_whole_conversion(session: Session, clock: Clock) -> None:
     assert session.result.seconds == pytest.approx(2.5)
     assert session.elapsed == pytest.approx(2.5)
     assert (session.model, session.device) == ("nano", "CPU")
+    assert session.device_note == "no graphics device has room"
 
 
 def test_cancel_keeps_what_there_is_and_ignores_late_tokens(session: Session) -> None:
