@@ -184,6 +184,13 @@ class Controller(QObject):
             if not self._code_timer.isActive():
                 self._code_timer.start()
 
+    def _revised(self, run: int, event: Any) -> None:
+        if self._current(run):
+            self.session.revised(event.answer, event.note)
+            self.changed.emit()
+            self.code_changed.emit("", False)
+            self._show_code()
+
     def _done(self, run: int, event: Any) -> None:
         if not self._current(run):
             return
@@ -256,6 +263,7 @@ _HANDLERS: dict[str, Callable[[Controller, int, Any], None]] = {
     "text_read": Controller._text_read,
     "target": Controller._target,
     "token": Controller._token,
+    "revised": Controller._revised,
     "done": Controller._done,
     "cancelled": Controller._cancelled,
     "error": Controller._error,

@@ -111,6 +111,7 @@ class Result:
     seconds: float = 0.0
     tokens_per_second: float = 0.0
     edited: bool = False
+    note: str = ""  # why the code is written again just now
 
 
 @dataclass
@@ -229,6 +230,13 @@ class Session:
             passed = now - self._first_token
             if passed > 0:
                 self.result.tokens_per_second = (self.result.tokens - 1) / passed
+        self._step(Input.TOKEN)
+
+    def revised(self, answer: str, note: str) -> None:
+        """The answer so far gives way to another one, or to one that was there before."""
+        self._check(Input.TOKEN)
+        self.result.answer, self.result.code = answer, ""
+        self.result.note = note
         self._step(Input.TOKEN)
 
     def done(self, truncated: bool = False, tokens: int = 0, per_second: float = 0.0) -> None:

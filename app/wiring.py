@@ -14,12 +14,14 @@ BUNDLED = "viscodex-nano"
 
 
 class ModelClient:
-    """An engine client that loads its model when it is first asked to."""
+    """An engine client that loads its model when it is first asked to, and repairs its charts."""
 
     def __init__(self, model: ModelFiles) -> None:
         from engine.client import EngineClient
+        from engine.repairing import Repairer
 
         self._client = EngineClient(model)
+        self._repairer = Repairer(self._client)
 
     @property
     def pid(self) -> int | None:
@@ -30,13 +32,14 @@ class ModelClient:
         return iter(self._client.start())
 
     def convert(self, request: Any) -> Iterator[Any]:
-        return iter(self._client.convert(request))
+        return self._repairer.convert(request)
 
     def cancel(self) -> None:
-        self._client.cancel()
+        self._repairer.cancel()
 
     def close(self) -> None:
         self._client.close()
+        self._repairer.close()
 
 
 def make_client(name: str) -> ModelClient:

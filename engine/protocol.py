@@ -293,6 +293,18 @@ class Notice(_Event):
 
 
 @dataclass(frozen=True)
+class Revised(_Event):
+    """The answer so far gives way to `answer`: "" where another one is written now.
+
+    `note` says why, for people. Comes from `engine.repairing`, never from a worker.
+    """
+
+    event: ClassVar[str] = "revised"
+    answer: str
+    note: str
+
+
+@dataclass(frozen=True)
 class CandidateDone(_Event):
     """One of several answers is complete."""
 
@@ -361,6 +373,7 @@ Event = (
     | Target
     | Token
     | Notice
+    | Revised
     | CandidateDone
     | Done
     | Cancelled
@@ -382,6 +395,7 @@ EVENTS: Mapping[str, type[Event]] = {
         Target,
         Token,
         Notice,
+        Revised,
         CandidateDone,
         Done,
         Cancelled,

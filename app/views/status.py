@@ -66,6 +66,7 @@ def _state_text(session: Session) -> str:
     if session.state is State.LOADING and session.progress is not None:
         text = f"{text} · {round(100 * session.progress)} %"
     if session.busy:
+        text = result.note or text
         return f"{text} · {session.elapsed:.1f} s"
     if session.state in {State.DONE, State.TRUNCATED}:
         parts = [text, f"{result.seconds:.1f} s"]

@@ -189,6 +189,21 @@ def test_conversion_streams_into_the_code(make_window: Make, qtbot: Any, sample:
     assert QGuiApplication.clipboard().text() == PAGE
 
 
+def test_an_answer_that_gives_way_to_another(make_window: Make, qtbot: Any, sample: Path) -> None:
+    first, second = answer("<p>first</p>"), answer("<p>second</p>")
+    script = [*first[:-1], protocol.Revised("", "It failed; trying again"), WAIT, *second[3:]]
+    client = ScriptedClient(script)
+    window = make_window(lambda: client, request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: "trying again" in window.status.state.text())
+    assert window.code.edit.toPlainText() == ""
+    client.go.set()
+    qtbot.waitUntil(lambda: state(window) is State.DONE)
+    assert window.code.edit.toPlainText() == "<p>second</p>"
+    assert "trying again" not in window.status.state.text()
+
+
 def test_target_switch_goes_into_the_request(make_window: Make, qtbot: Any, sample: Path) -> None:
     client = ScriptedClient(answer())
     window = make_window(lambda: client, request)
