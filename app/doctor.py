@@ -80,9 +80,13 @@ def _plot() -> str:
 
 
 def _isolation() -> str:
-    if os.name != "posix":
-        return "a process of its own with a time limit; no limits by the system"
-    return "a process of its own with limits on memory, time, files; no system sandbox yet"
+    from engine.render.python import PlotRunner
+
+    with PlotRunner(allow_unwalled=True) as runner:
+        state = runner.wall()
+    if not state.ok:
+        raise RuntimeError(f"charts are not run here: {state.words()}")
+    return state.words()
 
 
 def _capture() -> str:

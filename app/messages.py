@@ -51,6 +51,7 @@ ERRORS: Mapping[str, ErrorText] = {
     "out_of_memory": ErrorText("There was not enough memory", ("generate",)),
     "no_code": ErrorText("The model gave no code", ("generate",)),
     "render_failed": ErrorText("The code could not be drawn", ("refresh",)),
+    "no_sandbox": ErrorText("The code was not run: it could not be shut in here", ()),
     "timeout": ErrorText("It took too long", ("generate",)),
     "cancelled": ErrorText("Cancelled", ("generate",)),
     "internal": ErrorText("Something went wrong in VisCodex", ("generate",)),

@@ -1,14 +1,15 @@
 """The warm process behind `engine.render.python.PlotRunner`: matplotlib imported, one fork per job.
 
 Requests are JSON lines on stdin, answers JSON lines on stdout. The first answer is
-`{"ready": VERSION}` or `{"fatal": MESSAGE}`. A request is `{"id", "folder", "code", "timeout"}` and
+`{"ready": VERSION, "wall": WallState.fields()}` or `{"fatal": MESSAGE}`. A request is `{"id", "folder", "code", "timeout"}` and
 what else `plot_job.run_job` takes. Its answers are `{"id", "end": "taken"}` when it was forked and
 `{"id", "end": "exit"|"signal"|"timeout", "value"}` when nothing of it runs any more; results lie
 in the folder. The end of stdin ends all jobs, removes the folder given on the command line, and
 ends the process.
 
 Where there is no fork, `once FOLDER` runs a single job: `request.json` from the folder, the line
-"started" on stdout when the script begins.
+"started" on stdout when the script begins; `trial FOLDER` tells the state of the wall. The second
+argument is the name of the wall in `engine.sandbox.choose`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.render import plot_job, plot_limits
+from engine.sandbox.choose import WALLS
+from engine.sandbox.trial import try_in_fork, try_wall
+from engine.sandbox.wall import Wall
 
 _CHUNK = 65_536
 
@@ -42,7 +46,8 @@ class _Job:
 class Nursery:
     """Forks jobs and keeps their time. One thread; lives until stdin ends."""
 
-    def __init__(self, requests: int, answers: int) -> None:
+    def __init__(self, requests: int, answers: int, wall: Wall) -> None:
+        self._wall = wall
         self._requests = requests
         self._answers = answers
         self._jobs: dict[int, _Job] = {}
@@ -85,7 +90,7 @@ class Nursery:
         pid = os.fork()
         if pid == 0:
             try:
-                _become_job(request)
+                _become_job(request, self._wall)
             finally:
                 os._exit(70)
         with contextlib.suppress(OSError):
@@ -140,14 +145,14 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _become_job(request: dict[str, Any]) -> None:
+def _become_job(request: dict[str, Any], wall: Wall) -> None:
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     plot_limits.die_with_parent()
     gc.enable()
-    plot_job.run_job(request, Path(request["folder"]))
+    plot_job.run_job(request, Path(request["folder"]), wall)
     plot_job.finish()
 
 
@@ -160,6 +165,7 @@ def _warm_up() -> None:
     from PIL import PngImagePlugin as _  # noqa: F401
 
     from engine.render import plot_describe as _describe  # noqa: F401
+    from matplotlib.backends import backend_svg as _svg  # noqa: F401
 
     figure = plt.figure(figsize=(2, 2))
     plt.plot([1, 2], [1, 2], "o--", label="a")
@@ -173,24 +179,28 @@ def _warm_up() -> None:
     matplotlib.rcdefaults()
 
 
-def _nurse(root: Path) -> int:
+def _nurse(root: Path, wall: Wall) -> int:
     requests, answers = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(null, number)
     os.close(null)
     plot_limits.adopt_orphans()
-    nursery = Nursery(requests, answers)
+    nursery = Nursery(requests, answers, wall)
     try:
         version = plot_job.prepare()
         _warm_up()
+        scratch = root / "trial"
+        scratch.mkdir()
+        state = try_in_fork(wall, scratch)
+        shutil.rmtree(scratch, ignore_errors=True)
     except Exception as error:  # whatever is wrong with the installation is told to the parent
         nursery.answer({"fatal": plot_job.explain(error)})
         return 1
     gc.collect()
     gc.disable()
     gc.freeze()
-    nursery.answer({"ready": version})
+    nursery.answer({"ready": version, "wall": state.fields()})
     try:
         nursery.serve()
     finally:
@@ -198,19 +208,26 @@ def _nurse(root: Path) -> int:
     return 0
 
 
-def _once(folder: Path) -> int:
+def _once(folder: Path, wall: Wall) -> int:
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     plot_job.prepare()
     os.write(1, b"started\n")
-    plot_job.run_job(request, folder)
+    plot_job.run_job(request, folder, wall)
+    plot_job.finish()
+    return 0
+
+
+def _trial(folder: Path, wall: Wall) -> int:
+    answer = os.dup(1)
+    os.write(answer, json.dumps(try_wall(wall, folder).fields()).encode())
     plot_job.finish()
     return 0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`nurse ROOT` or `once FOLDER`."""
-    mode, folder = arguments
-    return {"nurse": _nurse, "once": _once}[mode](Path(folder))
+    """`nurse ROOT WALL`, `once FOLDER WALL` or `trial FOLDER WALL`."""
+    mode, folder, wall = arguments
+    return {"nurse": _nurse, "once": _once, "trial": _trial}[mode](Path(folder), WALLS[wall]())
 
 
 if __name__ == "__main__":
