@@ -85,7 +85,7 @@ def _isolation() -> str:
     with PlotRunner(allow_unwalled=True) as runner:
         state = runner.wall()
     if not state.ok:
-        raise RuntimeError(f"charts are not run here: {state.words()}")
+        raise RuntimeError(f"charts are not drawn here: {state.words()}")
     return state.words()
 
 

@@ -1,11 +1,11 @@
 """The warm process behind `engine.render.python.PlotRunner`: matplotlib imported, one fork per job.
 
 Requests are JSON lines on stdin, answers JSON lines on stdout. The first answer is
-`{"ready": VERSION, "wall": WallState.fields()}` or `{"fatal": MESSAGE}`. A request is `{"id", "folder", "code", "timeout"}` and
-what else `plot_job.run_job` takes. Its answers are `{"id", "end": "taken"}` when it was forked and
-`{"id", "end": "exit"|"signal"|"timeout", "value"}` when nothing of it runs any more; results lie
-in the folder. The end of stdin ends all jobs, removes the folder given on the command line, and
-ends the process.
+`{"ready": VERSION, "wall": WallState.fields()}` or `{"fatal": MESSAGE}`. A request is
+`{"id", "folder", "code", "timeout"}` and what else `plot_job.run_job` takes. Its answers are
+`{"id", "end": "taken"}` when it was forked and `{"id", "end": "exit"|"signal"|"timeout", "value"}`
+when nothing of it runs any more; results lie in the folder. The end of stdin ends all jobs, removes
+the folder given on the command line, and ends the process.
 
 Where there is no fork, `once FOLDER` runs a single job: `request.json` from the folder, the line
 "started" on stdout when the script begins; `trial FOLDER` tells the state of the wall. The second
@@ -162,10 +162,10 @@ def _warm_up() -> None:
 
     import matplotlib
     import matplotlib.pyplot as plt
+    from matplotlib.backends import backend_svg as _svg  # noqa: F401
     from PIL import PngImagePlugin as _  # noqa: F401
 
     from engine.render import plot_describe as _describe  # noqa: F401
-    from matplotlib.backends import backend_svg as _svg  # noqa: F401
 
     figure = plt.figure(figsize=(2, 2))
     plt.plot([1, 2], [1, 2], "o--", label="a")

@@ -126,7 +126,7 @@ class PlotRunner:
         self.close()
         raise VisCodexError(
             ErrorCode.no_sandbox,
-            f"The script was not run: it could not be shut in ({self.wall().words()}).",
+            f"The script was not run: nothing would hold it here ({self.wall().reason()}).",
             "Read the code instead, or run it yourself if you trust it.",
         )
 

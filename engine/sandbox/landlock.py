@@ -44,8 +44,16 @@ SCOPES: Mapping[str, tuple[int, int]] = {"abstract_unix_socket": (0, 6), "signal
 
 READ = ("read_file", "read_dir")
 # Plain files and folders only: no links, pipes, sockets or devices, and nothing to execute.
-WORK = (*READ, "write_file", "remove_dir", "remove_file", "make_dir", "make_reg", "refer")
-WORK = (*WORK, "truncate")
+WORK = (
+    *READ,
+    "write_file",
+    "truncate",
+    "remove_dir",
+    "remove_file",
+    "make_dir",
+    "make_reg",
+    "refer",
+)
 _OF_FILES = ("execute", "write_file", "read_file", "truncate", "ioctl_dev")
 DEVICES: Mapping[str, tuple[str, ...]] = {
     "/dev/null": ("read_file", "write_file", "truncate"),
@@ -124,8 +132,6 @@ def _allow(ruleset: int, path: Path, rights: tuple[str, ...], abi: int) -> None:
             rights = tuple(right for right in rights if right in _OF_FILES)
         rule = _PathBeneath(bits(FILE_RIGHTS, abi, rights), handle)
         kind = ctypes.c_int(_RULE_PATH_BENEATH)
-        _call(
-            _ADD_RULE, ctypes.c_int(ruleset), kind, ctypes.byref(rule), ctypes.c_uint32(0)
-        )
+        _call(_ADD_RULE, ctypes.c_int(ruleset), kind, ctypes.byref(rule), ctypes.c_uint32(0))
     finally:
         os.close(handle)

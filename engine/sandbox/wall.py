@@ -63,12 +63,14 @@ class WallState:
         """The state in one line without a full stop."""
         if self.ok:
             return f"{self.wall}: no files of yours, no network, no other processes"
-        parts = []
-        if self.open:
-            parts.append(f"not stopped: {', '.join(self.open)}")
-        if self.broken:
-            parts.append("; ".join(self.broken))
-        return f"{self.wall}; {'; '.join(parts)}"
+        return "; ".join((self.wall, *self.broken, *self._not_stopped()))
+
+    def reason(self) -> str:
+        """Why it is not `ok`, in a few words without a full stop."""
+        return "; ".join(self.broken or self._not_stopped())
+
+    def _not_stopped(self) -> tuple[str, ...]:
+        return (f"not stopped: {', '.join(self.open)}",) if self.open else ()
 
     def fields(self) -> dict[str, Any]:
         """As JSON knows it; `state_of` reads it back."""

@@ -9,7 +9,6 @@ authors: layouts and values are tested, the calls are not.
 from __future__ import annotations
 
 import ctypes
-import sys
 from typing import Any
 
 from engine.sandbox.wall import CPU_SECONDS, MEMORY_BYTES, Room, WallError
@@ -79,27 +78,24 @@ class JobWall:
 
     def apply(self, room: Room) -> None:
         """See `Wall.apply`; always raises WallError."""
-        if sys.platform != "win32":
+        library = getattr(ctypes, "WinDLL", None)
+        if library is None:
             raise WallError("job objects are for Windows")
-        _enter_job()
+        _enter_job(library("kernel32", use_last_error=True))
         raise WallError("a job object fences neither files nor network")
 
 
-def _enter_job() -> None:
-    kernel: Any = getattr(ctypes, "WinDLL")("kernel32", use_last_error=True)  # noqa: B009
+def _enter_job(kernel: Any) -> None:
     kernel.CreateJobObjectW.restype = ctypes.c_void_p
     kernel.GetCurrentProcess.restype = ctypes.c_void_p
     # The handle stays open: with its last one the job ends, and so does the process.
     job = ctypes.c_void_p(kernel.CreateJobObjectW(None, None))
-    wanted, screen = limits(), ctypes.c_uint32(UI_ALL)
-    steps = (
-        ("SetInformationJobObject", (job, _EXTENDED_LIMITS, wanted)),
-        ("SetInformationJobObject", (job, _UI_RESTRICTIONS, screen)),
-        ("AssignProcessToJobObject", (job, ctypes.c_void_p(kernel.GetCurrentProcess()))),
+    settings: tuple[tuple[int, Any], ...] = (
+        (_EXTENDED_LIMITS, limits()),
+        (_UI_RESTRICTIONS, ctypes.c_uint32(UI_ALL)),
     )
-    for name, arguments in steps:
-        if len(arguments) == 3:
-            *first, data = arguments
-            arguments = (*first, ctypes.byref(data), ctypes.sizeof(data))  # type: ignore[arg-type]
-        if not getattr(kernel, name)(*arguments):
-            raise WallError(f"{name}: error {getattr(ctypes, 'get_last_error')()}")  # noqa: B009
+    for kind, data in settings:
+        if not kernel.SetInformationJobObject(job, kind, ctypes.byref(data), ctypes.sizeof(data)):
+            raise WallError("the job object does not take its limits")
+    if not kernel.AssignProcessToJobObject(job, ctypes.c_void_p(kernel.GetCurrentProcess())):
+        raise WallError("the process does not enter its job object")
