@@ -102,7 +102,7 @@ def abi_version() -> int:
     """The ABI that the running kernel offers; 0 where there is no Landlock."""
     try:
         return _call(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION_FLAG))
-    except (OSError, AttributeError):
+    except (OSError, AttributeError, TypeError):  # other systems: no such call, no library
         return 0
 
 
