@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from engine.compare import similarity
+from engine.sandbox.landlock import abi_version
 from tests.app.command import (
     CHART,
     PAGE,
@@ -276,6 +277,9 @@ class TestInspection:
         findings = {finding["name"]: finding for finding in json.loads(ended.out)}
         for name in ("engine", "devices", "text reader", "html preview", "chart preview"):
             assert findings[name]["ok"], findings[name]
+        abi = abi_version()
+        assert findings["isolation"]["ok"] or not abi
+        assert f"Landlock (ABI {abi})" in findings["isolation"]["detail"] or not abi
         needed = [finding["ok"] for finding in findings.values() if finding["needed"]]
         assert ended.status == (0 if all(needed) else 1)
 
