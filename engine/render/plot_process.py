@@ -41,7 +41,8 @@ class CannotStart(Exception):
 
 @dataclass(frozen=True)
 class Ended:
-    """How a job's process ended: "exit" with a status, "signal" with its number, or "timeout"."""
+    """How a job's process ended: "exit" with a status, "signal" with its number, or stopped for
+    its time ("timeout") or the room its files took ("disk")."""
 
     end: str
     value: int = 0

@@ -3,7 +3,7 @@
 Requests are JSON lines on stdin, answers JSON lines on stdout. The first answer is
 `{"ready": VERSION, "wall": WallState.fields()}` or `{"fatal": MESSAGE}`. A request is
 `{"id", "folder", "code", "timeout"}` and what else `plot_job.run_job` takes. Its answers are
-`{"id", "end": "taken"}` when it was forked and `{"id", "end": "exit"|"signal"|"timeout", "value"}`
+`{"id", "end": "taken"}` when it was forked and `{"id", "end", "value"}` (see `plot_process.Ended`)
 when nothing of it runs any more; results lie in the folder. The end of stdin ends all jobs, removes
 the folder given on the command line, and ends the process.
 
@@ -29,18 +29,21 @@ from pathlib import Path
 from typing import Any
 
 from engine.render import plot_job, plot_limits
+from engine.render.plot_disk import takes_too_much
 from engine.sandbox.choose import WALLS
 from engine.sandbox.trial import try_in_fork, try_wall
 from engine.sandbox.wall import Wall
 
 _CHUNK = 65_536
+_LOOK_SECONDS = 0.25
 
 
 @dataclass
 class _Job:
     id: int
+    folder: Path
     deadline: float
-    timed_out: bool = False
+    stopped: str = ""  # why it was killed: "timeout" or "disk"
 
 
 class Nursery:
@@ -66,9 +69,12 @@ class Nursery:
     def serve(self) -> None:
         """Take requests until stdin ends, then end every job."""
         rest = b""
+        look = time.monotonic() + _LOOK_SECONDS
         while True:
             wait = min((job.deadline for job in self._jobs.values()), default=None)
-            timeout = None if wait is None else max(0.0, wait - time.monotonic())
+            timeout = None
+            if wait is not None:
+                timeout = min(max(0.0, wait - time.monotonic()), _LOOK_SECONDS)
             ready, _, _ = select.select([self._requests, self._wake], [], [], timeout)
             if self._wake in ready:
                 with contextlib.suppress(BlockingIOError):
@@ -80,8 +86,12 @@ class Nursery:
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
                     self._start(json.loads(line))
-            self._stop_late()
             self._collect()
+            self._stop_late()
+            if (began := time.monotonic()) >= look:
+                self._stop_greedy()
+                # However long a look takes, there is as much time for everything else.
+                look = 2 * time.monotonic() - began + _LOOK_SECONDS
         for pid in list(self._jobs):
             _kill_group(pid)
         self._kill_strays(known=())
@@ -95,14 +105,21 @@ class Nursery:
                 os._exit(70)
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
-        self._jobs[pid] = _Job(request["id"], time.monotonic() + request["timeout"])
+        deadline = time.monotonic() + request["timeout"]
+        self._jobs[pid] = _Job(request["id"], Path(request["folder"]), deadline)
         self.answer({"id": request["id"], "end": "taken"})
 
     def _stop_late(self) -> None:
         now = time.monotonic()
         for pid, job in self._jobs.items():
             if now >= job.deadline:
-                job.timed_out, job.deadline = True, now + 1.0
+                job.stopped, job.deadline = job.stopped or "timeout", now + 1.0
+                _kill_group(pid)
+
+    def _stop_greedy(self) -> None:
+        for pid, job in self._jobs.items():
+            if not job.stopped and takes_too_much(job.folder, pid):
+                job.stopped = "disk"
                 _kill_group(pid)
 
     def _collect(self) -> None:
@@ -116,7 +133,7 @@ class Nursery:
             job = self._jobs.pop(pid)
             self._kill_strays(known=self._jobs)
             code = os.waitstatus_to_exitcode(status)
-            end = "timeout" if job.timed_out else "exit" if code >= 0 else "signal"
+            end = job.stopped or ("exit" if code >= 0 else "signal")
             self.answer({"id": job.id, "end": end, "value": abs(code)})
 
     def _kill_strays(self, known: Sequence[int] | dict[int, _Job]) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ErrorCode, VisCodexError
+from engine.render.plot_disk import DISK_BYTES, MAX_FILES
 from engine.render.plot_job import (
     MAX_OUTPUT,
     MAX_PIXELS,
@@ -225,6 +226,9 @@ def _result(folder: Path, ended: Ended, timeout: float) -> PlotResult:
     """Read what a script left, believing nothing: it may have written these files itself."""
     if ended.end == "timeout":
         return _failed(f"The script was stopped after {timeout:g} s")
+    if ended.end == "disk":
+        room = f"{DISK_BYTES // 1_000_000} MB, or are more than {MAX_FILES:,}"
+        return _failed(f"The script was stopped: its files take more than {room}")
     fields = _fields(_read(folder / RESULT_FILE, _MAX_RESULT_BYTES))
     if fields is None:
         return _failed(_how_it_ended(ended))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -45,6 +46,6 @@ def readable_paths() -> tuple[Path, ...]:
     found: set[Path] = set()
     for path in _candidates():
         real = path.resolve()
-        if real.exists() and real != Path(real.anchor):
+        if os.path.exists(real) and real != Path(real.anchor):
             found.add(real)
     return tuple(sorted(path for path in found if found.isdisjoint(path.parents)))

@@ -283,6 +283,17 @@ class TestInspection:
         needed = [finding["ok"] for finding in findings.values() if finding["needed"]]
         assert ended.status == (0 if all(needed) else 1)
 
+    def test_doctor_tells_where_charts_cannot_be_shut_in(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from app import doctor
+        from engine.render import python
+
+        monkeypatch.setattr(python, "wall_name", lambda: "none")
+        with pytest.raises(RuntimeError, match=r"not drawn here: no wall; .*reading other files"):
+            doctor._isolation()
+        assert "draws a chart" in doctor._plot()
+
     def test_models_of_the_users_own_folder(
         self, scripted: dict[str, Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:

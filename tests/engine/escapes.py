@@ -105,7 +105,6 @@ LIBRARIES = {
     "FFMpegWriter().setup(plt.figure(), 'a.mp4')",
     "browser": "import webbrowser, sys\n"
     "if not webbrowser.GenericBrowser(sys.executable).open('-V'): raise PermissionError",
-    "clipboard": "import tkinter; tkinter.Tk().clipboard_get()",
 }
 
 NETWORK = {
@@ -114,6 +113,10 @@ NETWORK = {
     ".sendto(b'x', ('127.0.0.1', {udp})); print('OUT')",
     "listening": "import socket; socket.create_server(('127.0.0.1', 0)); print('OUT')",
     "unix": "import socket\ns = socket.socket(socket.AF_UNIX); s.connect({unix!r}); print('OUT')",
+    "screen and clipboard": "import socket\n"
+    "socket.socket(socket.AF_UNIX).connect('\\0/tmp/.X11-unix/X0')",
+    "message bus": "import socket\n"
+    "socket.socket(socket.AF_UNIX).connect('/run/dbus/system_bus_socket')",
     "pair": "import socket; socket.socketpair(); print('OUT')",
     "netlink": "import socket; socket.socket(socket.AF_NETLINK, 3, 0); print('OUT')",
     "by number": CTYPES + "call({socket}, 2, 1, 0); print('OUT')",

@@ -38,7 +38,6 @@ REFUSED = (
     "name resolution",
     "Error starting 'xelatex'",
     "not a valid package style",
-    "TclError",
 )
 # By `os.uname`: calls that Python has no name for.
 NUMBERS = {
@@ -269,6 +268,23 @@ GREED = {
     "large figure": (LINE + "plt.gcf().set_size_inches(1000, 1000)", "the limit is 20 million"),
     "fine figure": (LINE + "plt.gcf().canvas.draw(); plt.savefig('a.png', dpi=1e6)", "limit is 20"),
     "large file": ("open('a', 'wb').write(bytes(40_000_000))", "File too large"),
+    "many files": (
+        "import time\nfor i in range(100): open(str(i), 'wb').write(bytes(10**7))\ntime.sleep(9)",
+        "its files take more than 300 MB",
+    ),
+    "many empty files": (
+        "import os, time\nfor i in range(11_000):\n"
+        "    if i % 100 == 0: os.mkdir(f'd{i}'); os.chdir(f'd{i}')\n"
+        "    open(str(i), 'w').close()\n"
+        "time.sleep(9)",
+        "or are more than 10,000",
+    ),
+    "files without a name": (
+        "import os, time\nkept = []\nfor i in range(100):\n"
+        "    kept.append(open('a', 'wb'))\n    kept[-1].write(bytes(10**7))\n"
+        "    os.remove('a')\ntime.sleep(9)",
+        "its files take more than 300 MB",
+    ),
     "recursion": ("def f(): f()\nf()", "RecursionError"),
     "deep code": ("eval('(' * 100_000)", "Error"),
     "bomb of zeros": (
