@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -60,7 +61,9 @@ class HtmlRenderer:
             return
         for stream in (process.stdin, process.stdout):
             if stream is not None:
-                stream.close()
+                # A process that died with a request unread leaves it in the buffer.
+                with contextlib.suppress(OSError):
+                    stream.close()
         try:
             process.wait(2)
         except subprocess.TimeoutExpired:

@@ -118,3 +118,15 @@ def test_a_page_beyond_the_limit_is_refused(renderer):
 @pytest.mark.parametrize("page", ["", "just words", "<p", "<table><tr><td>", "\x00\ud800<p>x"])
 def test_broken_markup_is_drawn_all_the_same(renderer, page):
     assert renderer.render(page, 200).width == 200
+
+
+def test_a_process_that_died_with_a_request_unread_can_be_closed():
+    html_renderer = HtmlRenderer()
+    html_renderer.start()
+    process = html_renderer._process
+    process.kill()
+    process.wait()
+    process.stdin.write(b"unread")  # stays in the buffer: only flushing finds the pipe broken
+    html_renderer.close()
+    with html_renderer:
+        assert html_renderer.render("<p>again</p>", 300).width == 300

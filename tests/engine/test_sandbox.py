@@ -326,12 +326,13 @@ def test_one_script_does_not_see_the_next(runner: PlotRunner) -> None:
     def wait() -> None:
         where.append(runner.run(first + "time.sleep(1.5)\n").stdout.strip())
 
+    runner.start()
     thread = threading.Thread(target=wait)
     thread.start()
     assert runner._warm is not None
     root = runner._warm.root
     deadline = time.monotonic() + 5
-    while not (notes := list(root.glob("job-*/work/note"))) and time.monotonic() < deadline:
+    while not (notes := list(root.glob("job-*/*/note"))) and time.monotonic() < deadline:
         time.sleep(0.02)
     result = runner.run(f"print('OUT', open({str(notes[0])!r}).read())")
     thread.join()
