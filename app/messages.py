@@ -51,6 +51,7 @@ ERRORS: Mapping[str, ErrorText] = {
     "out_of_memory": ErrorText("There was not enough memory", ("generate",)),
     "no_code": ErrorText("The model gave no code", ("generate",)),
     "render_failed": ErrorText("The code could not be drawn", ("refresh",)),
+    "no_sandbox": ErrorText("The code was not run: it could not be shut in here", ()),
     "timeout": ErrorText("It took too long", ("generate",)),
     "server_address": ErrorText("The server has no such address or model", ()),
     "server_unreachable": ErrorText("The server cannot be reached", ("generate",)),

@@ -19,6 +19,7 @@ class ErrorCode(str, Enum):
     out_of_memory = "out_of_memory"
     no_code = "no_code"
     render_failed = "render_failed"
+    no_sandbox = "no_sandbox"
     timeout = "timeout"
     server_address = "server_address"
     server_unreachable = "server_unreachable"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -60,7 +61,9 @@ class HtmlRenderer:
             return
         for stream in (process.stdin, process.stdout):
             if stream is not None:
-                stream.close()
+                # A process that died with a request unread leaves it in the buffer.
+                with contextlib.suppress(OSError):
+                    stream.close()
         try:
             process.wait(2)
         except subprocess.TimeoutExpired:
@@ -75,12 +78,14 @@ class HtmlRenderer:
         *,
         max_height: int = 4096,
         describe: bool = False,
+        scripts: bool = True,
         timeout: float = 10.0,
     ) -> RenderedPage:
         """Draw `html` in a viewport of `width` CSS pixels.
 
-        `height` None means as high as the content, at most `max_height`. Raises VisCodexError
-        with code `render_failed` or `timeout`.
+        `height` None means as high as the content, at most `max_height`. `scripts` False draws
+        the page as it is before any script of its own. Raises VisCodexError with code
+        `render_failed` or `timeout`.
         """
         if len(html) > MAX_HTML_BYTES:
             raise VisCodexError(
@@ -95,6 +100,7 @@ class HtmlRenderer:
                 "height": height,
                 "max_height": max_height,
                 "describe": describe,
+                "scripts": scripts,
                 "timeout": timeout,
             }
             fields, png = self._exchange(request, timeout)

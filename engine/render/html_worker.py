@@ -28,7 +28,6 @@ DRAWING_FLAGS = (
     "--disable-lcd-text",
     "--font-render-hinting=none",
 )
-CSP = document_csp(scripts=True)
 SETTLED = "viscodex-settled-"
 FRAME_MS = 20
 LEAST_HEIGHT = 16
@@ -75,6 +74,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
         def __init__(self) -> None:
             super().__init__()
             self.current = b""
+            self.policy = b""
 
         def requestStarted(self, job: QWebEngineUrlRequestJob) -> None:
             if job.requestUrl().path() != "/page":
@@ -84,7 +84,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
             buffer.setData(QByteArray(self.current))
             buffer.open(QIODevice.OpenModeFlag.ReadOnly)
             # A multi-map in Qt: PySide takes lists, its type stubs do not know.
-            headers = {QByteArray(b"Content-Security-Policy"): [QByteArray(CSP.encode())]}
+            headers = {QByteArray(b"Content-Security-Policy"): [QByteArray(self.policy)]}
             job.setAdditionalResponseHeaders(headers)  # type: ignore[arg-type]
             job.reply(QByteArray(b"text/html; charset=utf-8"), buffer)
 
@@ -165,6 +165,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
             self.job = job = self.queue.popleft()
             self.serial += 1
             documents.current = job["html"].encode("utf-8", "replace")
+            documents.policy = document_csp(job["scripts"]).encode()
             # Without a wanted height the page is laid out low and then grown to its content, so
             # that `100vh` does not make every page as high as the first guess.
             self.view.resize(job["width"], job["height"] or LEAST_HEIGHT)

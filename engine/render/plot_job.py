@@ -1,6 +1,7 @@
 """Runs one plotting script in the process it is called in, and leaves the picture in a folder.
 
-The process is used up by this: `run_job` confines it first (see `plot_limits`).
+The process is used up by this: `run_job` confines it first (see `plot_limits`) and puts it behind
+a wall (see `engine.sandbox`).
 """
 
 from __future__ import annotations
@@ -13,13 +14,18 @@ import sys
 import tempfile
 import types
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from engine.render.plot_limits import confine
+from engine.sandbox.paths import readable_paths
+from engine.sandbox.wall import Room, Wall, WallError
 
 SCRIPT_NAME = "<chart>"
 PICTURE_FILE = "picture.png"
+VECTOR_FILE = "picture.svg"
 RESULT_FILE = "result.json"
 MAX_PIXELS = 20_000_000
 MAX_OUTPUT = 65_536
@@ -87,25 +93,45 @@ def prepare() -> str:
     return str(matplotlib.__version__)
 
 
-def run_job(request: Mapping[str, Any], folder: Path) -> None:
-    """Run `request["code"]`; write PICTURE_FILE (where there is one) and RESULT_FILE into `folder`.
+@dataclass
+class _Drawn:
+    """What came out: PNG bytes, SVG bytes and a description, the last two where asked for."""
 
-    The script works in the subfolder `work`. Other keys: describe, dpi (None: the figure's own),
-    params (rcParams for the picture, None for scripts of strangers).
+    png: bytes = b""
+    svg: bytes = b""
+    description: dict[str, Any] | None = None
+
+
+def run_job(request: Mapping[str, Any], folder: Path, wall: Wall) -> None:
+    """Run `request["code"]` behind `wall`, with nothing to write in but `folder`.
+
+    Leaves RESULT_FILE, PICTURE_FILE and VECTOR_FILE (empty where there is none) in `folder`. The
+    script works in the subfolder `work`. Other keys: describe, svg, dpi (None: the figure's own),
+    params (rcParams for the picture, None for scripts of strangers), allow_unwalled. Without
+    that, nothing of the code is even compiled where the wall does not stand.
     """
     confine(folder / "work")
+    try:
+        wall.apply(Room(folder, readable_paths()))
+    except WallError as error:
+        if not request["allow_unwalled"]:
+            refused = {"error": f"The script was not run: {error}", "stdout": ""}
+            _write(folder / RESULT_FILE, json.dumps(refused).encode())
+            return
     tempfile.tempdir = None
     out, shade = CappedText(), CappedText(0)
     sys.stdin, sys.stdout, sys.stderr = io.StringIO(""), out, shade
     result: dict[str, Any] = {"error": None, "description": None}
-    picture = b""
+    drawn = _Drawn()
     try:
-        picture, result["description"] = _run(request)
+        drawn = _run(request)
+        result["description"] = drawn.description
     except BaseException as error:
         result["error"] = explain(error)
     result["stdout"] = out.text()
     try:
-        _write(folder / PICTURE_FILE, picture)
+        _write(folder / PICTURE_FILE, drawn.png)
+        _write(folder / VECTOR_FILE, drawn.svg)
         _write(folder / RESULT_FILE, json.dumps(result).encode())
     except OSError as error:
         result.update(error=explain(error), description=None)
@@ -118,15 +144,15 @@ def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def _run(request: Mapping[str, Any]) -> tuple[bytes, dict[str, Any] | None]:
-    """The picture of a script and its description; whatever the script raises."""
+def _run(request: Mapping[str, Any]) -> _Drawn:
+    """What a script draws; raises whatever the script raises."""
     import matplotlib
     import matplotlib.pyplot as plt
 
     if request.get("params"):
         matplotlib.rcParams.update(request["params"])
-    saved: list[bytes] = []
-    _watch_savefig(saved)
+    saved: list[_Drawn] = []
+    _watch_savefig(saved, bool(request.get("svg")))
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     sys.argv = [SCRIPT_NAME]
@@ -134,11 +160,11 @@ def _run(request: Mapping[str, Any]) -> tuple[bytes, dict[str, Any] | None]:
     with contextlib.suppress(SystemExit):
         exec(code, module.__dict__)
     if saved and not request.get("describe"):
-        return saved[0], None
+        return saved[0]
     numbers = plt.get_fignums()
     if not numbers:
         if saved:
-            return saved[0], None
+            return saved[0]
         raise LookupError("The script draws no figure")
     figure = plt.figure(numbers[0])
     if request.get("dpi"):
@@ -146,11 +172,21 @@ def _run(request: Mapping[str, Any]) -> tuple[bytes, dict[str, Any] | None]:
     figure.canvas.draw()
     buffer = io.BytesIO()
     _flat(figure.canvas).save(buffer, "png", compress_level=1)
-    if not request.get("describe"):
-        return buffer.getvalue(), None
-    from engine.render.plot_describe import describe
+    drawn = _Drawn(buffer.getvalue())
+    if request.get("describe"):
+        from engine.render.plot_describe import describe
 
-    return buffer.getvalue(), describe(figure)
+        drawn.description = describe(figure)
+    if request.get("svg"):
+        drawn.svg = _svg(figure.savefig)
+    return drawn
+
+
+def _svg(save: Callable[..., None], **keywords: Any) -> bytes:
+    """What `save` makes of a figure as SVG, without the date."""
+    buffer = io.BytesIO()
+    save(buffer, format="svg", metadata={"Date": None}, **keywords)
+    return buffer.getvalue()
 
 
 def _flat(canvas: Any) -> Any:
@@ -164,8 +200,8 @@ def _flat(canvas: Any) -> Any:
     return ground
 
 
-def _watch_savefig(saved: list[bytes]) -> None:
-    """Let `savefig` keep a PNG of what is saved first, and forgive a path it cannot write."""
+def _watch_savefig(saved: list[_Drawn], svg: bool) -> None:
+    """Let `savefig` keep pictures of what is saved first, and forgive a path it cannot write."""
     from matplotlib.figure import Figure
 
     original: Callable[..., None] = Figure.savefig
@@ -173,9 +209,12 @@ def _watch_savefig(saved: list[bytes]) -> None:
 
     def savefig(self: Figure, fname: Any, *args: Any, **keywords: Any) -> None:
         if not saved:
-            buffer = io.BytesIO()
-            original(self, buffer, format="png", **{k: keywords[k] for k in kept if k in keywords})
-            saved.append(buffer.getvalue())
+            buffer, chosen = io.BytesIO(), {k: keywords[k] for k in kept if k in keywords}
+            original(self, buffer, format="png", **chosen)
+            drawn = _Drawn(buffer.getvalue())
+            saved.append(drawn)
+            if svg:
+                drawn.svg = _svg(partial(original, self), **chosen)
         with contextlib.suppress(OSError):
             original(self, fname, *args, **keywords)
 

@@ -1,8 +1,7 @@
 """What a script of somebody else's may use: processor time, memory, files.
 
-Applied inside its process. This is the first of two walls: it stops accidents and greed. The
-second one, which keeps a script from the user's files and from the network, belongs into
-`confine`, after everything else.
+Applied inside its process. This stops accidents and greed; what keeps a script from the user's
+files and from the network is the wall of `engine.sandbox`, applied after it.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-MEMORY_BYTES = 2_000_000_000
-CPU_SECONDS = 10
+from engine.sandbox.wall import CPU_SECONDS, MEMORY_BYTES
+
 FILE_BYTES = 32_000_000
 OPEN_FILES = 256
 

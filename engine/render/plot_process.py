@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine.render.plot_fonts import keep_font_list, seed_font_list
+from engine.sandbox.wall import WallState, state_of
 
 START_SECONDS = 90.0
 GRACE_SECONDS = 5.0
@@ -40,7 +41,8 @@ class CannotStart(Exception):
 
 @dataclass(frozen=True)
 class Ended:
-    """How a job's process ended: "exit" with a status, "signal" with its number, or "timeout"."""
+    """How a job's process ended: "exit" with a status, "signal" with its number, or stopped for
+    its time ("timeout") or the room its files took ("disk")."""
 
     end: str
     value: int = 0
@@ -61,12 +63,12 @@ def new_job_folder(root: Path) -> Path:
     return folder
 
 
-def _command(mode: str, folder: Path) -> list[str]:
+def _command(mode: str, folder: Path, wall: str) -> list[str]:
     """The same interpreter, isolated from the environment, importing what this process imports."""
     here = str(Path(__file__).resolve().parents[2])
     paths = [p for p in sys.path if p and Path(p).is_absolute()]
     search = json.dumps([here, *(p for p in paths if p != here)])
-    return [sys.executable, "-I", "-X", "utf8", "-c", _BOOT, search, mode, str(folder)]
+    return [sys.executable, "-I", "-X", "utf8", "-c", _BOOT, search, mode, str(folder), wall]
 
 
 def _environment(root: Path) -> dict[str, str]:
@@ -116,11 +118,11 @@ class _Waiting:
 class WarmProcess:
     """One process with matplotlib imported, forking a job per request. Safe across threads."""
 
-    def __init__(self, nice: int = 0) -> None:
-        """Start it and wait until it is ready. Raises CannotStart."""
+    def __init__(self, wall: str, nice: int = 0) -> None:
+        """Start it and wait until it is ready; `state` is that of its wall. Raises CannotStart."""
         self.root = new_root()
         self._process = _popen(
-            _command("nurse", self.root),
+            _command("nurse", self.root, wall),
             self.root,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -134,14 +136,14 @@ class WarmProcess:
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, self._process.pid, nice)
         try:
-            self._greet()
+            self.state = state_of(self._greet().get("wall"))
         except CannotStart:
             self.close()
             raise
         keep_font_list(self.root / "config")
         threading.Thread(target=self._listen, name="plot-answers", daemon=True).start()
 
-    def _greet(self) -> None:
+    def _greet(self) -> dict[str, Any]:
         timer = threading.Timer(START_SECONDS, self._process.kill)
         timer.daemon = True
         timer.start()
@@ -153,6 +155,7 @@ class WarmProcess:
             timer.cancel()
         if "ready" not in fields:
             raise CannotStart(fields.get("fatal", "it ended while starting"))
+        return dict(fields)
 
     def alive(self) -> bool:
         """False once it ended."""
@@ -231,11 +234,30 @@ def _stream(stream: IO[bytes] | None) -> IO[bytes]:
     return stream
 
 
-def run_alone(folder: Path, root: Path, request: dict[str, Any]) -> Ended:
+def try_alone(wall: str) -> WallState:
+    """Try the wall of that name in a process of its own. Raises CannotStart or OSError."""
+    root = new_root()
+    try:
+        command = _command("trial", new_job_folder(root), wall)
+        process = _popen(command, root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        try:
+            told, _ = process.communicate(timeout=START_SECONDS)
+        finally:
+            _kill(process)
+        return state_of(json.loads(told))
+    except subprocess.TimeoutExpired as error:
+        raise CannotStart("the trial of the sandbox does not end") from error
+    except ValueError:
+        return state_of(None)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def run_alone(folder: Path, root: Path, request: dict[str, Any], wall: str) -> Ended:
     """Run one job in a process of its own, where there is no fork. Raises CannotStart."""
     (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
     process = _popen(
-        _command("once", folder), root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        _command("once", folder, wall), root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
     )
     timer = threading.Timer(START_SECONDS, process.kill)
     timer.daemon = True

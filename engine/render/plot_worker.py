@@ -1,14 +1,15 @@
 """The warm process behind `engine.render.python.PlotRunner`: matplotlib imported, one fork per job.
 
 Requests are JSON lines on stdin, answers JSON lines on stdout. The first answer is
-`{"ready": VERSION}` or `{"fatal": MESSAGE}`. A request is `{"id", "folder", "code", "timeout"}` and
-what else `plot_job.run_job` takes. Its answers are `{"id", "end": "taken"}` when it was forked and
-`{"id", "end": "exit"|"signal"|"timeout", "value"}` when nothing of it runs any more; results lie
-in the folder. The end of stdin ends all jobs, removes the folder given on the command line, and
-ends the process.
+`{"ready": VERSION, "wall": WallState.fields()}` or `{"fatal": MESSAGE}`. A request is
+`{"id", "folder", "code", "timeout"}` and what else `plot_job.run_job` takes. Its answers are
+`{"id", "end": "taken"}` when it was forked and `{"id", "end", "value"}` (see `plot_process.Ended`)
+when nothing of it runs any more; results lie in the folder. The end of stdin ends all jobs, removes
+the folder given on the command line, and ends the process.
 
 Where there is no fork, `once FOLDER` runs a single job: `request.json` from the folder, the line
-"started" on stdout when the script begins.
+"started" on stdout when the script begins; `trial FOLDER` tells the state of the wall. The second
+argument is the name of the wall in `engine.sandbox.choose`.
 """
 
 from __future__ import annotations
@@ -28,21 +29,28 @@ from pathlib import Path
 from typing import Any
 
 from engine.render import plot_job, plot_limits
+from engine.render.plot_disk import takes_too_much
+from engine.sandbox.choose import WALLS
+from engine.sandbox.trial import try_in_fork, try_wall
+from engine.sandbox.wall import Wall
 
 _CHUNK = 65_536
+_LOOK_SECONDS = 0.25
 
 
 @dataclass
 class _Job:
     id: int
+    folder: Path
     deadline: float
-    timed_out: bool = False
+    stopped: str = ""  # why it was killed: "timeout" or "disk"
 
 
 class Nursery:
     """Forks jobs and keeps their time. One thread; lives until stdin ends."""
 
-    def __init__(self, requests: int, answers: int) -> None:
+    def __init__(self, requests: int, answers: int, wall: Wall) -> None:
+        self._wall = wall
         self._requests = requests
         self._answers = answers
         self._jobs: dict[int, _Job] = {}
@@ -61,9 +69,12 @@ class Nursery:
     def serve(self) -> None:
         """Take requests until stdin ends, then end every job."""
         rest = b""
+        look = time.monotonic() + _LOOK_SECONDS
         while True:
             wait = min((job.deadline for job in self._jobs.values()), default=None)
-            timeout = None if wait is None else max(0.0, wait - time.monotonic())
+            timeout = None
+            if wait is not None:
+                timeout = min(max(0.0, wait - time.monotonic()), _LOOK_SECONDS)
             ready, _, _ = select.select([self._requests, self._wake], [], [], timeout)
             if self._wake in ready:
                 with contextlib.suppress(BlockingIOError):
@@ -75,8 +86,12 @@ class Nursery:
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
                     self._start(json.loads(line))
-            self._stop_late()
             self._collect()
+            self._stop_late()
+            if (began := time.monotonic()) >= look:
+                self._stop_greedy()
+                # However long a look takes, there is as much time for everything else.
+                look = 2 * time.monotonic() - began + _LOOK_SECONDS
         for pid in list(self._jobs):
             _kill_group(pid)
         self._kill_strays(known=())
@@ -85,19 +100,26 @@ class Nursery:
         pid = os.fork()
         if pid == 0:
             try:
-                _become_job(request)
+                _become_job(request, self._wall)
             finally:
                 os._exit(70)
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
-        self._jobs[pid] = _Job(request["id"], time.monotonic() + request["timeout"])
+        deadline = time.monotonic() + request["timeout"]
+        self._jobs[pid] = _Job(request["id"], Path(request["folder"]), deadline)
         self.answer({"id": request["id"], "end": "taken"})
 
     def _stop_late(self) -> None:
         now = time.monotonic()
         for pid, job in self._jobs.items():
             if now >= job.deadline:
-                job.timed_out, job.deadline = True, now + 1.0
+                job.stopped, job.deadline = job.stopped or "timeout", now + 1.0
+                _kill_group(pid)
+
+    def _stop_greedy(self) -> None:
+        for pid, job in self._jobs.items():
+            if not job.stopped and takes_too_much(job.folder, pid):
+                job.stopped = "disk"
                 _kill_group(pid)
 
     def _collect(self) -> None:
@@ -111,7 +133,7 @@ class Nursery:
             job = self._jobs.pop(pid)
             self._kill_strays(known=self._jobs)
             code = os.waitstatus_to_exitcode(status)
-            end = "timeout" if job.timed_out else "exit" if code >= 0 else "signal"
+            end = job.stopped or ("exit" if code >= 0 else "signal")
             self.answer({"id": job.id, "end": end, "value": abs(code)})
 
     def _kill_strays(self, known: Sequence[int] | dict[int, _Job]) -> None:
@@ -140,14 +162,14 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _become_job(request: dict[str, Any]) -> None:
+def _become_job(request: dict[str, Any], wall: Wall) -> None:
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     plot_limits.die_with_parent()
     gc.enable()
-    plot_job.run_job(request, Path(request["folder"]))
+    plot_job.run_job(request, Path(request["folder"]), wall)
     plot_job.finish()
 
 
@@ -157,6 +179,7 @@ def _warm_up() -> None:
 
     import matplotlib
     import matplotlib.pyplot as plt
+    from matplotlib.backends import backend_svg as _svg  # noqa: F401
     from PIL import PngImagePlugin as _  # noqa: F401
 
     from engine.render import plot_describe as _describe  # noqa: F401
@@ -173,24 +196,28 @@ def _warm_up() -> None:
     matplotlib.rcdefaults()
 
 
-def _nurse(root: Path) -> int:
+def _nurse(root: Path, wall: Wall) -> int:
     requests, answers = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(null, number)
     os.close(null)
     plot_limits.adopt_orphans()
-    nursery = Nursery(requests, answers)
+    nursery = Nursery(requests, answers, wall)
     try:
         version = plot_job.prepare()
         _warm_up()
+        scratch = root / "trial"
+        scratch.mkdir()
+        state = try_in_fork(wall, scratch)
+        shutil.rmtree(scratch, ignore_errors=True)
     except Exception as error:  # whatever is wrong with the installation is told to the parent
         nursery.answer({"fatal": plot_job.explain(error)})
         return 1
     gc.collect()
     gc.disable()
     gc.freeze()
-    nursery.answer({"ready": version})
+    nursery.answer({"ready": version, "wall": state.fields()})
     try:
         nursery.serve()
     finally:
@@ -198,19 +225,26 @@ def _nurse(root: Path) -> int:
     return 0
 
 
-def _once(folder: Path) -> int:
+def _once(folder: Path, wall: Wall) -> int:
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     plot_job.prepare()
     os.write(1, b"started\n")
-    plot_job.run_job(request, folder)
+    plot_job.run_job(request, folder, wall)
+    plot_job.finish()
+    return 0
+
+
+def _trial(folder: Path, wall: Wall) -> int:
+    answer = os.dup(1)
+    os.write(answer, json.dumps(try_wall(wall, folder).fields()).encode())
     plot_job.finish()
     return 0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`nurse ROOT` or `once FOLDER`."""
-    mode, folder = arguments
-    return {"nurse": _nurse, "once": _once}[mode](Path(folder))
+    """`nurse ROOT WALL`, `once FOLDER WALL` or `trial FOLDER WALL`."""
+    mode, folder, wall = arguments
+    return {"nurse": _nurse, "once": _once, "trial": _trial}[mode](Path(folder), WALLS[wall]())
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 `PlotRunner` keeps one warm process with matplotlib imported and forks it for each script
 (`plot_worker`); where a system cannot fork it starts a plain process per script. Either way a
-script runs within limits of time, memory and files (`plot_limits`), in a temporary folder that is
-deleted afterwards. That stops accidents, not malice: a script can still read the user's files.
+script runs within limits of time, memory and files (`plot_limits`) and behind a wall
+(`engine.sandbox`), in a temporary folder that is deleted afterwards. The wall is tried before the
+first script; where it does not stand nothing is run, unless the caller allows it.
 """
 
 from __future__ import annotations
@@ -22,8 +23,15 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ErrorCode, VisCodexError
-from engine.render.plot_job import MAX_OUTPUT, MAX_PIXELS, PICTURE_FILE, RESULT_FILE
-from engine.render.plot_limits import CPU_SECONDS, FILE_BYTES
+from engine.render.plot_disk import DISK_BYTES, MAX_FILES
+from engine.render.plot_job import (
+    MAX_OUTPUT,
+    MAX_PIXELS,
+    PICTURE_FILE,
+    RESULT_FILE,
+    VECTOR_FILE,
+)
+from engine.render.plot_limits import FILE_BYTES
 from engine.render.plot_process import (
     CannotStart,
     Ended,
@@ -32,7 +40,10 @@ from engine.render.plot_process import (
     new_job_folder,
     new_root,
     run_alone,
+    try_alone,
 )
+from engine.sandbox.choose import wall_name
+from engine.sandbox.wall import CPU_SECONDS, WallState
 
 MAX_CODE = 1_000_000
 _MAX_RESULT_BYTES = 8_000_000
@@ -44,7 +55,8 @@ class PlotResult:
     """What became of a script: a picture, or one line that says why there is none.
 
     `error` ends with the line number of the script where there is one; `stdout` is what the script
-    printed (capped). `description` is that of `plot_describe.describe`, where asked for.
+    printed (capped). `description` is that of `plot_describe.describe`, where asked for; so is
+    `svg`, which the script may have written itself: show it as a picture only.
     """
 
     png: bytes | None
@@ -53,6 +65,7 @@ class PlotResult:
     error: str | None
     stdout: str
     description: Mapping[str, Any] | None
+    svg: bytes | None = None
 
 
 class PlotRunner:
@@ -61,8 +74,23 @@ class PlotRunner:
     Safe to use from several threads: their scripts run at the same time.
     """
 
-    def __init__(self, *, nice: int = 0, fork: bool | None = None) -> None:
-        """`fork` False starts a process per script; None decides by the system."""
+    def __init__(
+        self,
+        *,
+        nice: int = 0,
+        fork: bool | None = None,
+        wall: str | None = None,
+        allow_unwalled: bool = False,
+    ) -> None:
+        """`fork` False starts a process per script; None decides by the system.
+
+        `wall` is a name of `engine.sandbox.choose.WALLS`, None that of this system. With
+        `allow_unwalled` scripts run even where the wall does not stand: they can then do whatever
+        the user can, so it is for scripts of our own and for users who were told and agreed.
+        """
+        self._wall = wall_name() if wall is None else wall
+        self._allow_unwalled = allow_unwalled
+        self._state: WallState | None = None
         self._nice = nice
         self._fork = hasattr(os, "fork") if fork is None else fork
         self._lock = threading.Lock()
@@ -75,9 +103,33 @@ class PlotRunner:
         self.close()
 
     def start(self) -> None:
-        """Start the process ahead of the first script. Raises VisCodexError (render_failed)."""
+        """Start the process ahead of the first script. Raises VisCodexError as `run` does."""
+        self._check_wall()
         if self._fork:
             self._running()
+
+    def wall(self) -> WallState:
+        """What trying the wall showed, tried once. Raises VisCodexError (render_failed)."""
+        if self._state is None:
+            if self._fork:
+                self._running()
+            else:
+                try:
+                    self._state = try_alone(self._wall)
+                except (CannotStart, OSError) as error:
+                    raise _cannot_start(error) from error
+        assert self._state is not None
+        return self._state
+
+    def _check_wall(self) -> None:
+        if self._allow_unwalled or self.wall().ok:
+            return
+        self.close()
+        raise VisCodexError(
+            ErrorCode.no_sandbox,
+            f"The script was not run: nothing would hold it here ({self.wall().reason()}).",
+            "Read the code instead, or run it yourself if you trust it.",
+        )
 
     def close(self) -> None:
         """End the process and every script in it. A later script starts a new one."""
@@ -92,25 +144,30 @@ class PlotRunner:
         *,
         timeout: float = 20.0,
         describe: bool = False,
+        svg: bool = False,
         dpi: float | None = None,
         params: Mapping[str, object] | None = None,
     ) -> PlotResult:
         """Run `code`; the picture is what it saved first itself, otherwise its first figure.
 
         `dpi` replaces the figure's own. `describe` and `params` (rcParams set before the script)
-        are for scripts of our own. Whatever is wrong with a script is told in `error`; raises
-        VisCodexError (render_failed) only where no script can run at all.
+        are for scripts of our own; `svg` asks for the picture as SVG too. Whatever is wrong with
+        a script is told in `error`; raises VisCodexError only where no script can run at all
+        (render_failed) or may run (no_sandbox).
         """
+        self._check_wall()
         if len(code) > MAX_CODE:
             return _failed(f"The script is longer than {MAX_CODE:,} characters")
         request: dict[str, Any] = {
             "code": code,
             "timeout": timeout,
             "describe": describe,
+            "svg": svg,
+            "allow_unwalled": self._allow_unwalled,
             "dpi": dpi,
             "params": dict(params) if params else None,
         }
-        return self._run_forked(request) if self._fork else _run_alone(request)
+        return self._run_forked(request) if self._fork else _run_alone(request, self._wall)
 
     def _run_forked(self, request: dict[str, Any]) -> PlotResult:
         while True:
@@ -135,17 +192,18 @@ class PlotRunner:
                 if self._warm is not None:
                     self._warm.close()
                 try:
-                    self._warm = WarmProcess(self._nice)
+                    self._warm = WarmProcess(self._wall, self._nice)
                 except (CannotStart, OSError) as error:
                     raise _cannot_start(error) from error
+                self._state = self._warm.state
             return self._warm
 
 
-def _run_alone(request: dict[str, Any]) -> PlotResult:
+def _run_alone(request: dict[str, Any], wall: str) -> PlotResult:
     root = new_root()
     try:
         folder = new_job_folder(root)
-        return _result(folder, run_alone(folder, root, request), request["timeout"])
+        return _result(folder, run_alone(folder, root, request, wall), request["timeout"])
     except (CannotStart, OSError) as error:
         raise _cannot_start(error) from error
     finally:
@@ -168,6 +226,9 @@ def _result(folder: Path, ended: Ended, timeout: float) -> PlotResult:
     """Read what a script left, believing nothing: it may have written these files itself."""
     if ended.end == "timeout":
         return _failed(f"The script was stopped after {timeout:g} s")
+    if ended.end == "disk":
+        room = f"{DISK_BYTES // 1_000_000} MB, or are more than {MAX_FILES:,}"
+        return _failed(f"The script was stopped: its files take more than {room}")
     fields = _fields(_read(folder / RESULT_FILE, _MAX_RESULT_BYTES))
     if fields is None:
         return _failed(_how_it_ended(ended))
@@ -180,7 +241,12 @@ def _result(folder: Path, ended: Ended, timeout: float) -> PlotResult:
         return _failed("The script left no picture that can be shown", stdout)
     description = fields.get("description")
     return PlotResult(
-        png, *size, None, stdout, description if isinstance(description, dict) else None
+        png,
+        *size,
+        None,
+        stdout,
+        description if isinstance(description, dict) else None,
+        _read(folder / VECTOR_FILE, FILE_BYTES) or None,
     )
 
 

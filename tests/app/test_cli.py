@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from engine.compare import similarity
+from engine.sandbox.landlock import abi_version
 from tests.app.command import (
     CHART,
     PAGE,
@@ -309,8 +310,22 @@ class TestInspection:
         findings = {finding["name"]: finding for finding in json.loads(ended.out)}
         for name in ("engine", "devices", "text reader", "html preview", "chart preview"):
             assert findings[name]["ok"], findings[name]
+        abi = abi_version()
+        assert findings["isolation"]["ok"] or not abi
+        assert f"Landlock (ABI {abi})" in findings["isolation"]["detail"] or not abi
         needed = [finding["ok"] for finding in findings.values() if finding["needed"]]
         assert ended.status == (0 if all(needed) else 1)
+
+    def test_doctor_tells_where_charts_cannot_be_shut_in(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from app import doctor
+        from engine.render import python
+
+        monkeypatch.setattr(python, "wall_name", lambda: "none")
+        with pytest.raises(RuntimeError, match=r"not drawn here: no wall; .*reading other files"):
+            doctor._isolation()
+        assert "draws a chart" in doctor._plot()
 
     def test_models_of_the_users_own_folder(
         self, scripted: dict[str, Path], monkeypatch: pytest.MonkeyPatch

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -36,6 +37,13 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def runner(scratch: Path) -> Iterator[PlotRunner]:
     with PlotRunner() as warm:
+        yield warm
+
+
+@pytest.fixture(scope="module")
+def bare(scratch: Path) -> Iterator[PlotRunner]:
+    """Without a wall, as those get it who allow that: what is left must hold by itself."""
+    with PlotRunner(wall="none", allow_unwalled=True) as warm:
         yield warm
 
 
@@ -263,7 +271,7 @@ def test_a_flood_of_text_is_capped(runner: PlotRunner) -> None:
 @pytest.mark.parametrize(
     "escape", ["", "os.setsid()", "os.setsid()\n    if os.fork(): os._exit(0)"]
 )
-def test_what_a_script_leaves_running_is_killed(runner: PlotRunner, escape: str) -> None:
+def test_what_a_script_leaves_running_is_killed(bare: PlotRunner, escape: str) -> None:
     mark = f"vcx{os.getpid() % 100000}"
     code = LINE + (
         "import os, time\n"
@@ -274,7 +282,7 @@ def test_what_a_script_leaves_running_is_killed(runner: PlotRunner, escape: str)
         "    time.sleep(60)\n"
         "while not os.path.exists('mark'): time.sleep(0.01)\n"
     )
-    picture(runner.run(code))
+    picture(bare.run(code))
     deadline = time.monotonic() + 2
     while running(mark) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -311,38 +319,38 @@ def test_after_the_process_was_killed_the_next_job_works(runner: PlotRunner) -> 
 
 
 @posix
-def test_a_script_that_kills_the_process_loses_only_itself(runner: PlotRunner) -> None:
-    result = runner.run("import os, time\nos.kill(os.getppid(), 9)\ntime.sleep(9)\n", timeout=5)
+def test_a_script_that_kills_the_process_loses_only_itself(bare: PlotRunner) -> None:
+    result = bare.run("import os, time\nos.kill(os.getppid(), 9)\ntime.sleep(9)\n", timeout=5)
     assert result.error == "The process that draws charts ended while the script ran"
-    picture(runner.run(LINE))
+    picture(bare.run(LINE))
 
 
 @posix
-def test_forged_results_are_not_believed(runner: PlotRunner) -> None:
+def test_forged_results_are_not_believed(runner: PlotRunner, bare: PlotRunner) -> None:
     forge = (
         "import os\nos.chdir('..')\n"
         "os.symlink('/etc/passwd', 'picture.png')\n"
         "open('result.json', 'w').write('{\"error\": null, \"stdout\": [1], \"description\": 3}')\n"
         "os._exit(0)\n"
     )
-    result = runner.run(forge)
+    result = bare.run(forge)
     assert result.png is None
     assert result.error == "The script left no picture that can be shown"
     pipe = forge.replace("os.symlink('/etc/passwd', 'picture.png')", "os.mkfifo('picture.png')")
-    assert runner.run(pipe).png is None
+    assert bare.run(pipe).png is None
     bomb = forge.replace(
         "os.symlink('/etc/passwd', 'picture.png')",
         "import struct; open('picture.png', 'wb').write(b'\\x89PNG\\r\\n\\x1a\\n\\0\\0\\0\\rIHDR'"
         " + struct.pack('>II', 100000, 100000) + bytes(50))",
     )
-    assert runner.run(bomb).png is None
+    assert runner.run(bomb).error == bare.run(bomb).error == result.error
 
 
 def test_nothing_is_left_behind(runner: PlotRunner, scratch: Path) -> None:
     runner.run(LINE + 'open("a", "w").write("b")')
     assert job_folders(runner) == []
     before = set(scratch.glob("viscodex-plot-*"))
-    with PlotRunner() as other:
+    with PlotRunner(wall="none", allow_unwalled=True) as other:
         other.run("import os\nos.kill(os.getppid(), 9)\n" if os.name == "posix" else LINE)
         other.run(LINE)
     alone = PlotRunner(fork=False)
@@ -447,3 +455,15 @@ def test_every_kind_of_mark_is_described(runner: PlotRunner, kind: str) -> None:
         assert 0 <= y0 < y1 <= result.height
         if kind in ("wedge", "area"):
             assert len(mark["points"]) > 3
+
+
+@pytest.mark.parametrize("code", [LINE, LINE + 'plt.savefig("a.svg")\nplt.close()\n'])
+def test_an_svg_where_it_is_asked_for(runner: PlotRunner, code: str) -> None:
+    result = runner.run(code, svg=True)
+    assert picture(result).size == (300, 200)
+    assert result.svg is not None
+    root = ElementTree.fromstring(result.svg)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.get("viewBox") == "0 0 216 144"  # points: 3 x 2 inches
+    assert b"#1f77b4" in result.svg
+    assert runner.run(code).svg is None
