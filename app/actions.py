@@ -50,6 +50,12 @@ ACTIONS: tuple[ActionSpec, ...] = (
         checkable=True,
     ),
     ActionSpec(
+        "unwalled",
+        "Run charts unprotected",
+        "Run a chart's code even where this system cannot shut it in: it can then do all you can",
+        checkable=True,
+    ),
+    ActionSpec(
         "auto_start",
         "Start right away",
         "Begin the conversion as soon as a picture arrives",

@@ -38,6 +38,10 @@ cli = typer.Typer(
 models = typer.Typer(help="The models on this machine.", invoke_without_command=True)
 cli.add_typer(models, name="models")
 
+UnwalledOption = Annotated[
+    bool,
+    typer.Option("--unwalled", help="Run charts even where this system cannot shut them in."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -145,6 +149,7 @@ def convert(
     preview: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Render the code to this picture.")
     ] = None,
+    unwalled: UnwalledOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Turn a picture into code: on stdout, or in --out."""
@@ -167,6 +172,7 @@ def convert(
         temperature=temperature,
         best_of=best_of,
         repair=repair,
+        unwalled=unwalled,
         out=out,
         preview=preview,
     )
@@ -195,6 +201,7 @@ def render(
     size: Annotated[
         str | None, typer.Option(metavar="WxH", help="Window of a page, in pixels.")
     ] = None,
+    unwalled: UnwalledOption = False,
 ) -> None:
     """Draw a page or a matplotlib script."""
     from app.files import check_writable, write_whole
@@ -204,7 +211,7 @@ def render(
     window = _parse_size(size)
     code = _read_text(file)
     check_writable(out)
-    write_whole(out, draw(code, target, window))
+    write_whole(out, draw(code, target, window, unwalled=unwalled))
 
 
 @cli.command(epilog=f"Example: viscodex compare login.png preview.png --json. {EPILOG}")

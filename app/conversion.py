@@ -53,6 +53,7 @@ class Job:
     seed: int = 0
     temperature: float | None = None
     best_of: int = 1
+    unwalled: bool = False  # run charts where nothing shuts them in
     repair: int | None = None  # None: as many turns as suit the target
     out: Path | None = None
     preview: Path | None = None
@@ -184,7 +185,7 @@ def run(job: Job) -> Outcome:
         chosen = Drawn(codes[0], outcome.target)
         if len(codes) > 1 or repairs or job.preview is not None:
             progress.say("drawing the code")
-            with Drawer() as drawer:
+            with Drawer(allow_unwalled=job.unwalled) as drawer:
                 judge = Judge(drawer, picture, outcome.lines)
                 outcome.tried = settle(
                     codes,

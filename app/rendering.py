@@ -23,10 +23,10 @@ def language_of(path: Path) -> str:
     return language
 
 
-def draw(code: str, target: str, size: tuple[int, int] | None) -> bytes:
+def draw(code: str, target: str, size: tuple[int, int] | None, *, unwalled: bool = False) -> bytes:
     """Draw code and return a PNG; without a size a page gets DEFAULT_WIDTH and its own height.
 
     Raises VisCodexError, see `Drawer.draw`.
     """
-    with Drawer() as drawer:
+    with Drawer(allow_unwalled=unwalled) as drawer:
         return drawer.draw(code, target, size or (DEFAULT_WIDTH, None)).png

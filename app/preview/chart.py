@@ -41,11 +41,11 @@ class Drawing:
     final: bool
 
 
-def default_runner() -> Runner:
+def default_runner(unwalled: bool) -> Runner:
     """The engine's runner; imported late, it is not needed for the first paint."""
     from engine.render.python import PlotRunner
 
-    return PlotRunner()
+    return PlotRunner(allow_unwalled=unwalled)
 
 
 class ChartPainter(QObject):
@@ -54,14 +54,22 @@ class ChartPainter(QObject):
     drawn = Signal(object)
 
     def __init__(
-        self, make_runner: Callable[[], Runner] = default_runner, parent: QObject | None = None
+        self,
+        make_runner: Callable[[bool], Runner] = default_runner,
+        parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._make_runner = make_runner
         self._wake = threading.Condition()
         self._next: tuple[str, bool] | None = None
         self._closing = False
+        self._unwalled = False
         self._thread: threading.Thread | None = None
+
+    def set_unwalled(self, on: bool) -> None:
+        """Whether scripts may run where nothing shuts them in, from the next drawing on."""
+        with self._wake:
+            self._unwalled = on
 
     def draw(self, code: str, final: bool) -> None:
         """Draw `code` soon; `drawn` tells. Starts the thread at the first call."""
@@ -82,6 +90,7 @@ class ChartPainter(QObject):
 
     def _work(self) -> None:
         runner: Runner | None = None
+        made_for = False
         while True:
             with self._wake:
                 while self._next is None and not self._closing:
@@ -91,8 +100,12 @@ class ChartPainter(QObject):
                 assert self._next is not None
                 code, final = self._next
                 self._next = None
+                unwalled = self._unwalled
+            if runner is not None and unwalled != made_for:
+                runner.close()
+                runner = None
             try:
-                runner = runner or self._make_runner()
+                runner, made_for = runner or self._make_runner(unwalled), unwalled
                 outcome = runner.run(code)
                 drawing = Drawing(code, outcome.png, outcome.error, final)
             except Exception as error:  # a failing runner must not end the thread

@@ -24,6 +24,7 @@ class Settings:
     target: str = "auto"
     auto_start: bool = True
     scripts: bool = True
+    unwalled: bool = False  # run charts where they cannot be shut in
     preview_width: str = "source"
     model: str = ""
 

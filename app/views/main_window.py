@@ -143,6 +143,7 @@ class MainWindow(QMainWindow):
                 lambda *_, key=choice: self.theme.set_choice(key)
             )
         self.actions_by_name["scripts"].toggled.connect(self._set_scripts)
+        self.actions_by_name["unwalled"].toggled.connect(self._set_unwalled)
         self.actions_by_name["auto_start"].toggled.connect(self._set_auto_start)
         self.theme.changed.connect(self._theme_changed)
         self.bar.targets.chosen.connect(self._set_target)
@@ -164,6 +165,7 @@ class MainWindow(QMainWindow):
     def _restore(self) -> None:
         settings, actions = self.settings, self.actions_by_name
         actions["scripts"].setChecked(settings.scripts)
+        actions["unwalled"].setChecked(settings.unwalled)
         actions["auto_start"].setChecked(settings.auto_start)
         self.preview.set_scripts(settings.scripts)
         self.controller.auto_start = settings.auto_start
@@ -377,6 +379,11 @@ class MainWindow(QMainWindow):
         self.preview.set_scripts(on)
         self.preview.redraw()
         self._keep(scripts=on)
+
+    def _set_unwalled(self, on: bool) -> None:
+        self.preview.set_unwalled(on)
+        self.preview.redraw()
+        self._keep(unwalled=on)
 
     def _set_auto_start(self, on: bool) -> None:
         self.controller.auto_start = on

@@ -16,7 +16,7 @@ from app.store.settings import Settings
 class Parts:
     """What the window needs from outside; tests give their own."""
 
-    make_runner: Callable[[], Runner]
+    make_runner: Callable[[bool], Runner]
     handlers: tuple[CaptureHandler, ...]
     web_allowed: bool
     state: QSettings

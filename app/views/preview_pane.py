@@ -41,7 +41,7 @@ class PreviewPane(Pane):
         self,
         actions: Mapping[str, QAction],
         dresser: Dresser,
-        make_runner: Callable[[], Runner],
+        make_runner: Callable[[bool], Runner],
         web_allowed: bool,
     ) -> None:
         super().__init__("Preview")
@@ -132,6 +132,10 @@ class PreviewPane(Pane):
         self._scripts = on
         if self.web is not None:
             self.web.scripts = on
+
+    def set_unwalled(self, on: bool) -> None:
+        """Whether charts may run where nothing shuts them in."""
+        self._painter.set_unwalled(on)
 
     def set_width_choice(self, key: str) -> None:
         index = self.widths.findData(key)

@@ -18,7 +18,7 @@ TARGETS = (
 _MENU = (
     ("snip", "open", "paste", "sample"),
     ("generate", "cancel", "copy", "save", "refresh"),
-    ("auto_start", "scripts", "model"),
+    ("auto_start", "scripts", "unwalled", "model"),
     ("theme_system", "theme_light", "theme_dark"),
     ("shortcuts", "quit"),
 )

@@ -27,9 +27,10 @@ class Drawing:
 class Drawer:
     """Holds the renderers, each started when it is first needed. A context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, allow_unwalled: bool = False) -> None:
+        """`allow_unwalled` see PlotRunner."""
         self._pages = HtmlRenderer()
-        self._plots = PlotRunner()
+        self._plots = PlotRunner(allow_unwalled=allow_unwalled)
 
     def __enter__(self) -> Drawer:
         return self
@@ -46,7 +47,8 @@ class Drawer:
         """Draw code. `size` is the window of a page (height None: as high as the page); a chart
         comes in the size its own code says.
 
-        Raises VisCodexError: render_failed with the line of a script that is at fault, or timeout.
+        Raises VisCodexError: render_failed with the line of a script that is at fault, timeout, or
+        no_sandbox where nothing would hold a script.
         """
         if target == "html":
             problem = TASKS[target].check(code)

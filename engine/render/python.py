@@ -128,7 +128,7 @@ class PlotRunner:
         raise VisCodexError(
             ErrorCode.no_sandbox,
             f"The script was not run: nothing would hold it here ({self.wall().reason()}).",
-            "Read the code instead, or run it yourself if you trust it.",
+            "Read the code; if you trust it, allow it in the menu or with --unwalled.",
         )
 
     def close(self) -> None:

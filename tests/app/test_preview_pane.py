@@ -14,6 +14,7 @@ from app.preview.chart import default_runner
 from app.theme import Theme
 from app.views.dress import Dresser
 from app.views.preview_pane import PreviewPane
+from engine.render.python import PlotRunner
 
 CHART = """import matplotlib.pyplot as plt
 
@@ -23,9 +24,17 @@ plt.show()
 """
 
 
+def runner_without_wall(unwalled: bool) -> PlotRunner:
+    """What the application has on a system that cannot shut scripts in."""
+    return PlotRunner(wall="none", allow_unwalled=unwalled)
+
+
 @pytest.fixture
-def pane(qapp: QApplication, theme: Theme, qtbot: Any) -> Iterator[PreviewPane]:
-    made = PreviewPane(make_actions(theme), Dresser(theme), default_runner, True)
+def pane(
+    request: pytest.FixtureRequest, qapp: QApplication, theme: Theme, qtbot: Any
+) -> Iterator[PreviewPane]:
+    make_runner = getattr(request, "param", default_runner)
+    made = PreviewPane(make_actions(theme), Dresser(theme), make_runner, True)
     made.resize(500, 400)
     made.show()
     made.create_web()
@@ -48,6 +57,21 @@ def test_chart_is_drawn(pane: PreviewPane, qtbot: Any) -> None:
     with qtbot.waitSignal(pane.drawn, timeout=60_000):
         pane.show_code(CHART.replace("#ff0000", "#0000ff"), "matplotlib", True)
     print(f"warm chart: {1000 * (time.monotonic() - began):.0f} ms")
+
+
+@pytest.mark.parametrize("pane", [runner_without_wall], indirect=True)
+def test_without_a_wall_charts_run_only_for_those_who_say_so(pane: PreviewPane, qtbot: Any) -> None:
+    with qtbot.waitSignal(pane.failed, timeout=60_000) as told:
+        pane.show_code(CHART, "matplotlib", True)
+    assert "not run" in told.args[0]
+    assert pane.chart_png is None
+    pane.set_unwalled(True)
+    with qtbot.waitSignal(pane.drawn, timeout=60_000):
+        pane.redraw()
+    assert pane.chart_png is not None
+    pane.set_unwalled(False)
+    with qtbot.waitSignal(pane.failed, timeout=60_000):
+        pane.redraw()
 
 
 def test_chart_follows_the_stream_without_telling_errors(pane: PreviewPane, qtbot: Any) -> None:
