@@ -7,7 +7,6 @@ likeness of a blank page and of another picture of the set.
 
 from __future__ import annotations
 
-import ast
 import io
 import json
 import os
@@ -26,8 +25,7 @@ from engine.compare import similarity
 from engine.errors import VisCodexError
 from engine.models.store import ModelFiles
 from engine.protocol import ConvertRequest, Done, Error, Target, Token
-from engine.render.html import HtmlRenderer
-from engine.render.python import PlotRunner
+from engine.render.drawing import Drawer
 from engine.tasks import TASKS, extract_code
 
 
@@ -79,16 +77,14 @@ class Scorer:
 
     def __init__(self, model: ModelFiles) -> None:
         self.client = EngineClient(model)
-        self.pages = HtmlRenderer()
-        self.plots = PlotRunner()
+        self.drawer = Drawer()
 
     def __enter__(self) -> Scorer:
         return self
 
     def __exit__(self, *ignored: object) -> None:
         self.client.close()
-        self.pages.close()
-        self.plots.close()
+        self.drawer.close()
 
     def answer(self, snip: Snip, target: str, max_tokens: int) -> tuple[str, str, Done]:
         """Convert a snip; returns (target of the code, answer, final event)."""
@@ -112,18 +108,9 @@ class Scorer:
         self, code: str, target: str, size: tuple[int, int]
     ) -> tuple[Image.Image, list[str]]:
         """Draw code at the width of the snip; returns the picture and the texts in it."""
-        if target == "html":
-            page = self.pages.render(code, size[0], max_height=2 * max(size), describe=True)
-            assert page.description is not None
-            texts = [str(t["text"]) for t in page.description["texts"]]
-            return Image.open(io.BytesIO(page.png)).convert("RGB"), texts
-        ast.parse(code)
-        plot = self.plots.run(code, describe=True)
-        if plot.png is None:
-            raise ValueError(plot.error or "no picture")
-        description = plot.description or {"texts": []}
-        texts = [str(t["text"]) for t in description["texts"]]
-        return Image.open(io.BytesIO(plot.png)).convert("RGB"), texts
+        drawing = self.drawer.draw(code, target, (size[0], None))
+        picture = Image.open(io.BytesIO(drawing.png)).convert("RGB")
+        return picture, [line.text for line in drawing.texts]
 
     def score(self, snip: Snip, other: Image.Image, *, auto: bool, max_tokens: int) -> Score:
         """Convert, render and compare one snip."""
@@ -158,8 +145,8 @@ class Scorer:
         try:
             code = extract_code(answer, TASKS[chosen])
             picture, texts = self.render(code, chosen, snip.picture.size)
-        except (VisCodexError, ValueError, SyntaxError) as error:
-            return replace(base, error=str(error)[:200])
+        except VisCodexError as error:
+            return replace(base, error=error.message[:200])
         recall = None if not snip.words else word_recall(snip.words, words_of(texts))
         return replace(
             base,
