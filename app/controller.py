@@ -260,6 +260,7 @@ _HANDLERS: dict[str, Callable[[Controller, int, Any], None]] = {
     "loading": Controller._loading,
     "ready": Controller._ready,
     "encoding": Controller._encoding,
+    "prefilling": Controller._encoding,
     "text_read": Controller._text_read,
     "target": Controller._target,
     "token": Controller._token,

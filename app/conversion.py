@@ -150,6 +150,8 @@ class Progress:
             self.say(f"{len(event.lines)} lines of text read")
         elif isinstance(event, protocol.Encoding):
             self.say(f"looking at the picture, {event.fraction:.0%}")
+        elif isinstance(event, protocol.Prefilling):
+            self.say(f"reading the prompt, {event.fraction:.0%}")
         elif isinstance(event, protocol.Token):
             self._tokens += 1
             self.say(f"writing, {self._tokens} tokens")

@@ -32,6 +32,7 @@ from engine.protocol import (
     Done,
     Encoding,
     Event,
+    Prefilling,
     Target,
     TextRead,
     Token,
@@ -115,6 +116,19 @@ def read_text(image: Path | bytes, reader: TextReader, emit: Emit) -> None:
     emit(Done("read", {"hints": seconds, "total": total, "finish_reason": "read"}))
 
 
+def _steps(emit: Emit, kind: type[Encoding] | type[Prefilling]) -> Callable[[float], None]:
+    """Tells progress in events, some at a time; that the whole is done is told elsewhere."""
+    shown = 0.0
+
+    def progress(part: float) -> None:
+        nonlocal shown
+        if part < 1.0 and part - shown >= 0.02:
+            shown = part
+            emit(kind(round(part, 3)))
+
+    return progress
+
+
 @dataclass
 class _Clock:
     """Seconds since the start of a request, by name."""
@@ -166,7 +180,7 @@ class Converter:
 
         chunks, given = self._prompt(request, task, lines, scale, seen, key)
         with chunks:
-            prefilled = self.session.prefill(chunks, lambda _: None)
+            prefilled = self.session.prefill(chunks, _steps(emit, Prefilling))
             image_cells = sum(i.cells for i in chunks.items if isinstance(i, ImageItem))
         if task is None:
             task, confidence = self._choose()
@@ -210,16 +224,8 @@ class Converter:
         """Bring everything up to the picture into the cache, while its text is read."""
         parts = build_prompt("", "", "", self.card.system)
         head = parts[: 1 + next(i for i, part in enumerate(parts) if part.kind == "image")]
-        shown = 0.0
-
-        def progress(part: float) -> None:
-            nonlocal shown
-            if part - shown >= 0.02:
-                shown = part
-                emit(Encoding(round(min(part, 0.99), 3)))
-
         with self.session.tokenize(head, seen, key) as chunks:
-            looked = self.session.prefill(chunks, progress, ahead=True)
+            looked = self.session.prefill(chunks, _steps(emit, Encoding), ahead=True)
         emit(Encoding(1.0))
         return looked
 

@@ -264,6 +264,14 @@ class Encoding(_Event):
 
 
 @dataclass(frozen=True)
+class Prefilling(_Event):
+    """The model reads a long prompt; `fraction` 0..1."""
+
+    event: ClassVar[str] = "prefilling"
+    fraction: float
+
+
+@dataclass(frozen=True)
 class Target(_Event):
     """With target auto: what the model will write, and how sure it is of that, 0..1.
 
@@ -370,6 +378,7 @@ Event = (
     | Ready
     | TextRead
     | Encoding
+    | Prefilling
     | Target
     | Token
     | Notice
@@ -392,6 +401,7 @@ EVENTS: Mapping[str, type[Event]] = {
         Ready,
         TextRead,
         Encoding,
+        Prefilling,
         Target,
         Token,
         Notice,

@@ -10,6 +10,7 @@ import ctypes
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,6 +70,11 @@ class Row(NamedTuple):
     sequence: int
     position: int
     token: int
+
+
+def _step(progress: Progress, start: float, length: float, part: float) -> None:
+    """Tell `part` of a stretch of the whole."""
+    progress(min(1.0, start + length * part))
 
 
 def _cancelled() -> VisCodexError:
@@ -201,8 +207,8 @@ class VisionSession:
 
         What the cache already begins with is kept; a picture seen before is not encoded again.
         With `ahead` this is only the start of a prompt: what follows it may stay for now.
-        `progress` hears how far the picture is, 0..1. Raises VisCodexError: context_full,
-        cancelled, out_of_memory.
+        `progress` hears which share of the new cells is done, 0..1. Raises VisCodexError:
+        context_full, cancelled, out_of_memory.
         """
         items = chunks.items
         cells = cells_of(items)
@@ -218,17 +224,21 @@ class VisionSession:
         keep = min(common, len(items) - 1)
         self._trim(keep)
         reused = self.ledger.cells
+        missing = cells - reused
         at = keep
         while at < len(items):
             item = items[at]
             if isinstance(item, ImageItem):
-                self._decode_picture(chunks.pictures[at], item, progress)
+                done = self.ledger.cells - reused
+                step = partial(_step, progress, done / missing, item.cells / missing)
+                self._decode_picture(chunks.pictures[at], item, step)
                 at += 1
                 continue
             end = at
             while end < len(items) and end - at < BATCH and not isinstance(items[end], ImageItem):
                 end += 1
             self._decode_tokens([t for t in items[at:end] if isinstance(t, int)])
+            progress((self.ledger.cells - reused) / missing)
             at = end
         return Prefilled(cells, reused)
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image, ImageDraw
 
@@ -30,6 +31,7 @@ from engine.protocol import (
     Event,
     Hello,
     Loading,
+    Prefilling,
     Ready,
     Target,
     TextRead,
@@ -119,6 +121,46 @@ def test_a_conversion(client: EngineClient) -> None:
     assert isinstance(again[-1], Done)
     assert again[-1].stats["load"] == 0
     assert again[-1].stats["reused_tokens"] > 24  # the picture was not looked at again
+
+
+def test_a_long_prompt_tells_how_far_it_is(tmp_path: Path) -> None:
+    files = build(tmp_path, chain("<p>", "<|im_end|>"), context=4096)
+    code = "<p>line</p>\n" * 160
+    request = ConvertRequest(picture(), target="html", max_tokens=2, refine=("go", code))
+    with EngineClient(files) as engine:
+        fractions = [e.fraction for e in engine.convert(request) if isinstance(e, Prefilling)]
+        short = [e for e in engine.convert(SHORT_REQUEST) if isinstance(e, Prefilling)]
+    assert len(fractions) >= 2
+    assert fractions == sorted(fractions)
+    assert all(0 < fraction < 1 for fraction in fractions)
+    assert short == []
+
+
+def test_many_conversions_leave_nothing_behind(
+    client: EngineClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures all different, so that nothing is reused: memory, processes and files stay."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def convert(number: int) -> None:
+        image = Image.new("RGB", (168, 112), (number % 256, number // 256, 90))
+        out = io.BytesIO()
+        image.save(out, "PNG")
+        request = ConvertRequest(out.getvalue(), target="html", max_tokens=4, candidates=2)
+        assert isinstance(list(client.convert(request))[-1], Done)
+
+    for number in range(60):
+        convert(number)
+    worker = psutil.Process(client.pid)
+    before, files = worker.memory_info().rss, len(worker.open_files())
+    listed = sorted(tmp_path.iterdir())
+    for number in range(60, 560):
+        convert(number)
+    assert psutil.Process(client.pid) == worker
+    assert worker.memory_info().rss - before < 15_000_000  # 30 kB a conversion
+    assert len(worker.open_files()) == files
+    assert not worker.children()
+    assert sorted(tmp_path.iterdir()) == listed
 
 
 def test_auto_says_how_sure_it_is(client: EngineClient) -> None:
