@@ -149,6 +149,10 @@ def convert(
     preview: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Render the code to this picture.")
     ] = None,
+    split: Annotated[
+        Literal["auto", "never"],
+        typer.Option(help="Convert pictures too large for the model in parts as well."),
+    ] = "auto",
     unwalled: UnwalledOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -172,6 +176,7 @@ def convert(
         temperature=temperature,
         best_of=best_of,
         repair=repair,
+        split=split == "auto",
         unwalled=unwalled,
         out=out,
         preview=preview,

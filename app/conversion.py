@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
 from rich.console import Console
 
 from app.files import check_writable, write_whole
@@ -19,6 +21,7 @@ from engine.images import load_picture
 from engine.improve import DEFAULT_REPAIRS, Drawn, Judge, best, settle
 from engine.models.store import find_model
 from engine.render.drawing import Drawer
+from engine.split import convert_parts
 from engine.tasks import TASKS, Task
 
 if TYPE_CHECKING:
@@ -53,6 +56,7 @@ class Job:
     seed: int = 0
     temperature: float | None = None
     best_of: int = 1
+    split: bool = True  # convert pictures beyond the model's reach in parts too
     unwalled: bool = False  # run charts where nothing shuts them in
     repair: int | None = None  # None: as many turns as suit the target
     out: Path | None = None
@@ -179,12 +183,15 @@ def run(job: Job) -> Outcome:
         codes = _codes(answers, TASKS[outcome.target])
 
         def ask(again: protocol.ConvertRequest) -> str:
-            progress.say("repairing the code")
+            progress.say("asking once more")
             answer = _ask(again, client, progress)[1][0]
             return TASKS[again.target].extract(answer)
 
         repairs = DEFAULT_REPAIRS.get(outcome.target, 0) if job.repair is None else job.repair
         chosen = Drawn(codes[0], outcome.target)
+        whole = _in_parts(job, outcome.target, picture, client, ask)
+        if whole is not None:
+            codes.append(whole)
         if len(codes) > 1 or repairs or job.preview is not None:
             progress.say("drawing the code")
             with Drawer(allow_unwalled=job.unwalled) as drawer:
@@ -201,6 +208,20 @@ def run(job: Job) -> Outcome:
             chosen = best(outcome.tried)
         _take(chosen, outcome, job)
         return outcome
+
+
+def _in_parts(
+    job: Job,
+    target: str,
+    picture: Image.Image,
+    client: Client,
+    ask: Callable[[protocol.ConvertRequest], str],
+) -> str | None:
+    """A page put together from the parts of a large picture, where that makes sense."""
+    if target != "html" or not job.split or job.refine is not None or client.reach is None:
+        return None
+    one = replace(job.request(), target=target, candidates=1)
+    return convert_parts(picture, client.reach, lambda png: ask(replace(one, image=png)))
 
 
 def _take(chosen: Drawn, outcome: Outcome, job: Job) -> None:

@@ -26,6 +26,7 @@ from engine import protocol
 from engine.cancel import CancelFlag
 from engine.errors import ErrorCode, VisCodexError
 from engine.hints import TextLine
+from engine.images import ImageLimits
 from engine.models.store import ModelFiles, find_model
 from engine.protocol import ConvertRequest, Event
 
@@ -81,6 +82,11 @@ class EngineClient:
     def takes_instructions(self) -> bool:
         """Whether the model can be told what to change."""
         return self._model is not None and self._model.card.prompt != "short"
+
+    @property
+    def reach(self) -> ImageLimits | None:
+        """At what size the model sees pictures; None as long as none is chosen."""
+        return None if self._model is None else self._model.card.image
 
     def start(self, model: ModelFiles | None = None) -> Iterator[Event]:
         """Start the worker and load a model (default: the one given before, or the bundled one).

@@ -140,6 +140,20 @@ class TestConvert:
         assert chosen["similarity"] >= likest - 0.005
         assert answer["similarity"]["total"] == chosen["similarity"]
 
+    def test_a_picture_beyond_reach_is_converted_in_parts_too(
+        self, tmp_path: Path, scripted: dict[str, Path]
+    ) -> None:
+        picture = Image.new("RGB", (500, 900), "white")  # the model sees 224 x 224 pixels
+        for top in (20, 320, 620):
+            picture.paste((0, 60, 160), (20, top, 480, top + 200))
+        picture.save(tmp_path / "large.png")
+        arguments = ("convert", tmp_path / "large.png", "--to", "html", "--json")
+        arguments += ("--model", scripted["page"])
+        answer = json.loads(viscodex(*arguments).out)
+        assert len(answer["tried"]) == 2
+        never = json.loads(viscodex(*arguments, "--split", "never").out)
+        assert never["tried"] == []
+
     def test_a_chart_that_fails_is_tried_again(
         self, samples: Path, scripted: dict[str, Path]
     ) -> None:
