@@ -135,8 +135,15 @@ def convert(
         float | None, typer.Option(min=0.0, max=2.0, help="0 is greedy.")
     ] = None,
     best_of: Annotated[
-        int, typer.Option(min=1, max=8, metavar="N", help="Write N answers, keep the best.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            max=8,
+            metavar="N",
+            help="Write N answers, keep the one that draws the likest picture.",
+            show_default="as many as suit the model",
+        ),
+    ] = None,
     repair: Annotated[
         int | None,
         typer.Option(

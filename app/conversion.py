@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
 from rich.console import Console
 
 from app.files import check_writable, write_whole
@@ -18,11 +16,10 @@ from engine.compare import Similarity
 from engine.errors import ErrorCode, VisCodexError
 from engine.hints import TextLine
 from engine.images import load_picture
-from engine.improve import DEFAULT_REPAIRS, Drawn, Judge, best, settle
+from engine.improve import Drawn
+from engine.improver import Improver, Wishes
 from engine.models.store import find_model
-from engine.render.drawing import Drawer
-from engine.split import convert_parts
-from engine.tasks import TASKS, Task
+from engine.tasks import TASKS
 
 if TYPE_CHECKING:
     from engine.remote.client import RemoteClient
@@ -55,10 +52,10 @@ class Job:
     max_tokens: int | None = None
     seed: int = 0
     temperature: float | None = None
-    best_of: int = 1
+    best_of: int | None = None  # None: as the model's card has it
+    repair: int | None = None  # None: as many turns as suit the target
     split: bool = True  # convert pictures beyond the model's reach in parts too
     unwalled: bool = False  # run charts where nothing shuts them in
-    repair: int | None = None  # None: as many turns as suit the target
     out: Path | None = None
     preview: Path | None = None
 
@@ -72,7 +69,16 @@ class Job:
             seed=self.seed,
             temperature=self.temperature,
             refine=self.refine,
-            candidates=self.best_of,
+        )
+
+    def wishes(self, best_of: int) -> Wishes:
+        """What to do beyond one answer; `best_of` is the model's own."""
+        return Wishes(
+            best_of=best_of if self.best_of is None else self.best_of,
+            repairs=self.repair,
+            split=self.split,
+            draw=self.preview is not None,
+            allow_unwalled=self.unwalled,
         )
 
 
@@ -169,7 +175,7 @@ def run(job: Job) -> Outcome:
             fails costs no code: it is the outcome's `failure`. No file is ever left half done.
         KeyboardInterrupt: after the engine has been stopped.
     """
-    picture = load_picture(job.image)
+    load_picture(job.image)  # a picture that cannot be read is told before anything starts
     if job.out is not None:
         check_writable(job.out, folder_will_do=True)
     if job.preview is not None:
@@ -177,51 +183,15 @@ def run(job: Job) -> Outcome:
     with Progress() as progress, _client(job) as client:
         if job.target == "text":
             return _read_text(job, client)
-        request = job.request()
-        outcome, answers = _ask_all(request, client, progress)
+        with Improver(client, job.wishes(client.best_of)) as improver:
+            outcome, answer = _listen(job, improver, progress)
         outcome.model = client.model_name
-        codes = _codes(answers, TASKS[outcome.target])
-
-        def ask(again: protocol.ConvertRequest) -> str:
-            progress.say("asking once more")
-            answer = _ask(again, client, progress)[1][0]
-            return TASKS[again.target].extract(answer)
-
-        repairs = DEFAULT_REPAIRS.get(outcome.target, 0) if job.repair is None else job.repair
-        chosen = Drawn(codes[0], outcome.target)
-        whole = _in_parts(job, outcome.target, picture, client, ask)
-        if whole is not None:
-            codes.append(whole)
-        if len(codes) > 1 or repairs or job.preview is not None:
-            progress.say("drawing the code")
-            with Drawer(allow_unwalled=job.unwalled) as drawer:
-                judge = Judge(drawer, picture, outcome.lines)
-                outcome.tried = settle(
-                    codes,
-                    outcome.target,
-                    request,
-                    judge,
-                    ask,
-                    repairs=repairs,
-                    takes_instructions=client.takes_instructions,
-                )
-            chosen = best(outcome.tried)
-        _take(chosen, outcome, job)
+        outcome.tried = improver.tried
+        if improver.chosen is None:
+            TASKS[outcome.target].extract(answer)  # tells why
+        else:
+            _take(improver.chosen, outcome, job)
         return outcome
-
-
-def _in_parts(
-    job: Job,
-    target: str,
-    picture: Image.Image,
-    client: Client,
-    ask: Callable[[protocol.ConvertRequest], str],
-) -> str | None:
-    """A page put together from the parts of a large picture, where that makes sense."""
-    if target != "html" or not job.split or job.refine is not None or client.reach is None:
-        return None
-    one = replace(job.request(), target=target, candidates=1)
-    return convert_parts(picture, client.reach, lambda png: ask(replace(one, image=png)))
 
 
 def _take(chosen: Drawn, outcome: Outcome, job: Job) -> None:
@@ -246,19 +216,6 @@ def _take(chosen: Drawn, outcome: Outcome, job: Job) -> None:
         if chosen.png is not None:
             write_whole(job.preview, chosen.png)
             outcome.preview = job.preview
-
-
-def _codes(answers: list[str], task: Task) -> list[str]:
-    """The code of each answer that holds some. Raises VisCodexError(no_code) where none does."""
-    codes = []
-    for answer in answers:
-        try:
-            codes.append(task.extract(answer))
-        except VisCodexError as error:
-            missing = error
-    if not codes:
-        raise missing
-    return list(dict.fromkeys(codes))
 
 
 def _client(job: Job) -> Client:
@@ -290,34 +247,25 @@ def _read_text(job: Job, client: Client) -> Outcome:
     return outcome
 
 
-def _ask_all(
-    request: protocol.ConvertRequest, client: Client, progress: Progress
-) -> tuple[Outcome, list[str]]:
-    """All answers that are wanted: in one request, or one after the other from a server."""
-    if client.writes_several:
-        return _ask(request, client, progress)
-    found = [_ask(one, client, progress) for one in protocol.variants(request)]
-    return found[0][0], [answers[0] for _, answers in found]
-
-
-def _ask(
-    request: protocol.ConvertRequest, client: Client, progress: Progress
-) -> tuple[Outcome, list[str]]:
-    """Send a request; an outcome without code, and the answers. Raises VisCodexError."""
-    outcome = Outcome(target="" if request.target == "auto" else request.target)
-    answers = [""] * request.candidates
-    for event in client.convert(request):
+def _listen(job: Job, improver: Improver, progress: Progress) -> tuple[Outcome, str]:
+    """Convert; an outcome without code, and the answer as it was shown. Raises VisCodexError."""
+    outcome, answer = Outcome(target="" if job.target == "auto" else job.target), ""
+    began = time.perf_counter()
+    for event in improver.convert(job.request()):
         progress.show(event)
         if isinstance(event, protocol.TextRead):
-            outcome.lines = event.lines
+            outcome.lines = outcome.lines or event.lines
         elif isinstance(event, protocol.Target):
             outcome.target = event.name
             if event.confidence is not None:
                 outcome.confidence = round(event.confidence, 4)
         elif isinstance(event, protocol.Notice):
-            outcome.warnings.append(event.message)
+            if event.message not in outcome.warnings:
+                outcome.warnings.append(event.message)
         elif isinstance(event, protocol.Token):
-            answers[event.candidate] += event.text
+            answer += event.text
+        elif isinstance(event, protocol.Revised):
+            answer = event.answer
         elif isinstance(event, protocol.Done):
             outcome.finish_reason = event.reason
             outcome.target = event.stats.get("target", outcome.target)
@@ -329,4 +277,7 @@ def _ask(
             raise event.exception()
         elif isinstance(event, protocol.Cancelled):
             raise VisCodexError(ErrorCode.cancelled, "The conversion was cancelled.")
-    return outcome, answers
+    # All that was waited for: drawing and choosing too.
+    load = outcome.timings.get("load") or 0.0
+    outcome.timings["total"] = round(time.perf_counter() - began - load, 4)
+    return outcome, answer

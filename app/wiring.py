@@ -14,14 +14,14 @@ BUNDLED = "viscodex-nano"
 
 
 class ModelClient:
-    """An engine client that loads its model when it is first asked to, and repairs its charts."""
+    """An engine client that loads its model when first asked to, and keeps the best answer."""
 
     def __init__(self, model: ModelFiles) -> None:
         from engine.client import EngineClient
-        from engine.repairing import Repairer
+        from engine.improver import Improver, Wishes
 
         self._client = EngineClient(model)
-        self._repairer = Repairer(self._client)
+        self._improver = Improver(self._client, Wishes(best_of=model.card.best_of))
 
     @property
     def pid(self) -> int | None:
@@ -32,14 +32,14 @@ class ModelClient:
         return iter(self._client.start())
 
     def convert(self, request: Any) -> Iterator[Any]:
-        return self._repairer.convert(request)
+        return self._improver.convert(request)
 
     def cancel(self) -> None:
-        self._repairer.cancel()
+        self._improver.cancel()
 
     def close(self) -> None:
         self._client.close()
-        self._repairer.close()
+        self._improver.close()
 
 
 def make_client(name: str) -> ModelClient:

@@ -7,7 +7,7 @@ and a repaired one replaces the old only if it measures better.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from PIL import Image
@@ -89,32 +89,3 @@ def repair_request(
         return replace(again, refine=(REPAIR.format(problem=failed.problem.message), failed.code))
     warmer = max(request.temperature or 0.0, LEAST_CHANCE)
     return replace(again, temperature=warmer, seed=(request.seed + turn) % 2**32)
-
-
-def settle(
-    codes: Sequence[str],
-    target: str,
-    request: ConvertRequest,
-    judge: Judge,
-    ask: Callable[[ConvertRequest], str],
-    *,
-    repairs: int,
-    takes_instructions: bool,
-) -> list[Drawn]:
-    """Judge all codes that answer `request`, repairing while none of them draws.
-
-    `ask` sends a request and returns the code of its answer; where it raises VisCodexError(no_code)
-    that turn is lost. Returns everything that was tried, in order: `best` chooses.
-    """
-    tried = [judge.judge(code, target) for code in codes]
-    for turn in range(1, repairs + 1):
-        chosen = best(tried)
-        if chosen.problem is None or chosen.problem.code not in REPAIRABLE:
-            break
-        again = repair_request(request, chosen, turn, takes_instructions=takes_instructions)
-        try:
-            tried.append(judge.judge(ask(again), target))
-        except VisCodexError as error:
-            if error.code is not ErrorCode.no_code:
-                raise
-    return tried

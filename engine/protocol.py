@@ -304,7 +304,7 @@ class Notice(_Event):
 class Revised(_Event):
     """The answer so far gives way to `answer`: "" where another one is written now.
 
-    `note` says why, for people. Comes from `engine.repairing`, never from a worker.
+    `note` says why, for people. Comes from `engine.improver`, never from a worker.
     """
 
     event: ClassVar[str] = "revised"

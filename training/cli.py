@@ -163,6 +163,12 @@ def evaluate(
         ),
     ] = None,
     auto: Annotated[bool, typer.Option(help="Let the model choose the target.")] = False,
+    best_of: Annotated[
+        int | None, typer.Option(min=1, max=8, help="Answers a picture (default: as its card has).")
+    ] = None,
+    repair: Annotated[
+        int | None, typer.Option(min=0, help="Turns to repair a script (default: as in the app).")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where to write the scores.")] = Path(
         "runs/scores.json"
     ),
@@ -174,6 +180,7 @@ def evaluate(
     import json
 
     from engine.errors import ErrorCode
+    from engine.improver import Wishes
     from engine.models.store import find_model
     from training.evaluate import snips
 
@@ -186,7 +193,9 @@ def evaluate(
             ErrorCode.bad_input,
             "Say what to measure: held-out, or snips with --data DIR (or VISCODEX_DATA).",
         )
-    scores = snips.measure(find_model(model), chosen, auto=auto)
+    files = find_model(model)
+    wishes = Wishes(best_of=best_of or files.card.best_of, repairs=repair)
+    scores = snips.measure(files, chosen, wishes=wishes, auto=auto)
     snips.save_scores(out, scores)
     groups = json.loads(out.read_text())["summary"]
     for name, figures in groups.items():

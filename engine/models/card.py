@@ -25,7 +25,9 @@ class ModelCard:
     """What the engine must know of a model, and what it says of itself.
 
     `prompt` is "short" for models trained on the short instructions, "full" for general ones;
-    `context` is in cells; `sha256` maps file names to hexadecimal sums.
+    `context` is in cells; `best_of` how many answers are written where nothing else is asked for:
+    a small model is quick and often wrong, so that choosing pays. `sha256` maps file names to
+    hexadecimal sums.
     """
 
     name: str
@@ -36,6 +38,7 @@ class ModelCard:
     system: str = ""
     image: ImageLimits = field(default_factory=ImageLimits)
     context: int = 8192
+    best_of: int = 1
     sampling: Mapping[str, float] = field(default_factory=dict)
     licence: str = ""
     sha256: Mapping[str, str] = field(default_factory=dict)
@@ -57,6 +60,7 @@ class ModelCard:
                 "max_tokens": self.image.max_tokens,
             },
             "context": self.context,
+            "best_of": self.best_of,
             "sampling": dict(self.sampling),
             "licence": self.licence,
             "sha256": dict(self.sha256),
@@ -81,6 +85,7 @@ class ModelCard:
         if not values["targets"]:
             raise _unusable("none of its targets is known to this version")
         values["context"] = _count(data, "context", 8192, 256, 1_048_576)
+        values["best_of"] = _count(data, "best_of", 1, 1, 8)
         image = _of_type(data, "image", dict, {})
         least = _count(image, "min_tokens", ImageLimits.min_tokens, 1, 16_384)
         values["image"] = ImageLimits(

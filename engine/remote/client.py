@@ -89,6 +89,7 @@ class RemoteClient:
 
     writes_several = False  # candidates are asked for one by one
     takes_instructions = True
+    best_of = 1
     reach = None  # a server does not tell at what size its model sees pictures
 
     def start(self) -> Iterator[Event]:

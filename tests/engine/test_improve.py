@@ -12,7 +12,7 @@ from PIL import Image
 from engine.compare import Similarity
 from engine.errors import ErrorCode, VisCodexError
 from engine.hints import read
-from engine.improve import Drawn, Judge, best, better, repair_request, settle
+from engine.improve import Drawn, Judge, best, better, repair_request
 from engine.protocol import ConvertRequest
 from engine.render.drawing import Drawer
 
@@ -106,47 +106,6 @@ def test_nothing_of_a_page_is_no_page(page: Judge) -> None:
 
 
 REQUEST = ConvertRequest(Path("chart.png"), seed=3, candidates=4)
-
-
-def settled(
-    chart: Judge, answers: list[str], *, repairs: int
-) -> tuple[list[Drawn], list[ConvertRequest]]:
-    """Settle on the first answer; the others are what the repairs bring."""
-    asked: list[ConvertRequest] = []
-
-    def ask(request: ConvertRequest) -> str:
-        asked.append(request)
-        if not answers[len(asked)]:
-            raise VisCodexError(ErrorCode.no_code, "No code.")
-        return answers[len(asked)]
-
-    tried = settle(
-        answers[:1],
-        "matplotlib",
-        REQUEST,
-        chart,
-        ask,
-        repairs=repairs,
-        takes_instructions=True,
-    )
-    return tried, asked
-
-
-def test_code_that_fails_is_repaired(chart: Judge) -> None:
-    tried, asked = settled(chart, [BROKEN, CHART, "never asked for"], repairs=3)
-    assert [one.problem is None for one in tried] == [False, True]
-    assert best(tried).code == CHART
-    assert len(asked) == 1
-    assert asked[0].refine is not None
-    assert "ValueError" in asked[0].refine[0]
-
-
-def test_repairs_come_to_an_end(chart: Judge) -> None:
-    tried, asked = settled(chart, [BROKEN, "", BROKEN + "#", CHART], repairs=2)
-    assert [one.code for one in tried] == [BROKEN, BROKEN + "#"]
-    assert len(asked) == 2
-    assert settled(chart, [CHART], repairs=2)[1] == []
-    assert settled(chart, [BROKEN], repairs=0)[1] == []
 
 
 def scored(total: float | None, code: str = "x") -> Drawn:

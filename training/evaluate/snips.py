@@ -23,8 +23,9 @@ from PIL import Image
 from engine.client import EngineClient
 from engine.compare import similarity
 from engine.errors import VisCodexError
+from engine.improver import Improver, Wishes
 from engine.models.store import ModelFiles
-from engine.protocol import ConvertRequest, Done, Error, Target, Token
+from engine.protocol import ConvertRequest, Done, Error, Revised, Target, Token
 from engine.render.drawing import Drawer
 from engine.tasks import TASKS, extract_code
 
@@ -73,10 +74,11 @@ def word_recall(wanted: Sequence[str], found: Sequence[str]) -> float:
 
 
 class Scorer:
-    """Holds engine and renderers for a run over many snips."""
+    """Holds engine and renderers for a run over many snips; converts as the application does."""
 
-    def __init__(self, model: ModelFiles) -> None:
+    def __init__(self, model: ModelFiles, wishes: Wishes) -> None:
         self.client = EngineClient(model)
+        self.improver = Improver(self.client, wishes)
         self.drawer = Drawer()
 
     def __enter__(self) -> Scorer:
@@ -84,6 +86,7 @@ class Scorer:
 
     def __exit__(self, *ignored: object) -> None:
         self.client.close()
+        self.improver.close()
         self.drawer.close()
 
     def answer(self, snip: Snip, target: str, max_tokens: int) -> tuple[str, str, Done]:
@@ -91,17 +94,18 @@ class Scorer:
         out = io.BytesIO()
         snip.picture.save(out, "PNG")
         request = ConvertRequest(out.getvalue(), target, "always", max_tokens, 0, 0.0)
-        parts: list[str] = []
-        chosen = target
-        for event in self.client.convert(request):
+        answer, chosen = "", target
+        for event in self.improver.convert(request):
             if isinstance(event, Token):
-                parts.append(event.text)
+                answer += event.text
+            elif isinstance(event, Revised):
+                answer = event.answer
             elif isinstance(event, Target):
                 chosen = event.name
             elif isinstance(event, Error):
                 raise event.exception()
             elif isinstance(event, Done):
-                return chosen, "".join(parts), event
+                return chosen, answer, event
         raise RuntimeError("the engine's events ended without a final one")
 
     def render(
@@ -177,13 +181,17 @@ def measure(
     model: ModelFiles,
     snips: Sequence[Snip],
     *,
+    wishes: Wishes | None = None,
     auto: bool = False,
     max_tokens: int = 1200,
     report: Callable[[str], None] = print,
 ) -> list[Score]:
-    """Score all snips; the likeness to another picture takes the next one of the same target."""
+    """Score all snips; `wishes` by default those of the application for this model.
+
+    The likeness to another picture takes the next one of the same target.
+    """
     scores = []
-    with Scorer(model) as scorer:
+    with Scorer(model, wishes or Wishes(best_of=model.card.best_of)) as scorer:
         for number, snip in enumerate(snips):
             later = [*snips[number + 1 :], *snips[:number]]
             other = next((s.picture for s in later if s.target == snip.target), snip.picture)

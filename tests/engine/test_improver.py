@@ -1,4 +1,4 @@
-"""Charts that fail are written again: real worker, real scripts, a model with two minds."""
+"""The best of several answers, and charts written again: real worker, a model with two minds."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import io
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from engine.client import EngineClient
+from engine.improver import Improver, Wishes
 from engine.models.store import ModelFiles
 from engine.protocol import Cancelled, ConvertRequest, Done, Event, Revised, Token
-from engine.repairing import Repairer
 from tests.engine.scripted_model import Script, build
 
 IMPORT = "import matplotlib.pyplot as plt\n"
@@ -23,6 +24,7 @@ BAD = f"{IMPORT}plt.plot([1, 2], [3])\n"
 WORSE = f"{IMPORT}plt.plot([1, 2], [5])\n"
 ENDLESS = f"{IMPORT}while True: pass\n"
 PAGE = "<p>Hello</p>\n"
+PINK, TEAL = (f'<body style="background: {colour}"></body>\n' for colour in ("pink", "teal"))
 
 
 def torn(*codes: str) -> Script:
@@ -42,21 +44,22 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelFiles]:
         "hopeless": torn(BAD, WORSE),
         "endless": torn(ENDLESS),
         "page": torn(PAGE),
+        "pages": torn(PINK, TEAL),
     }
     return {name: build(folder / name, script) for name, script in scripts.items()}
 
 
 @pytest.fixture
-def repairer(request: pytest.FixtureRequest, models: dict[str, ModelFiles]) -> Iterator[Repairer]:
+def improver(request: pytest.FixtureRequest, models: dict[str, ModelFiles]) -> Iterator[Improver]:
     with EngineClient(models[request.param]) as client:
-        found = Repairer(client)
+        found = Improver(client)
         yield found
         found.close()
 
 
-def picture() -> bytes:
+def picture(colour: str = "white") -> bytes:
     out = io.BytesIO()
-    Image.new("RGB", (160, 120), "white").save(out, "PNG")
+    Image.new("RGB", (160, 120), colour).save(out, "PNG")
     return out.getvalue()
 
 
@@ -75,10 +78,10 @@ def chart(seed: int = 0) -> ConvertRequest:
     return ConvertRequest(picture(), target="matplotlib", seed=seed, hints="never")
 
 
-@pytest.mark.parametrize("repairer", ["torn"], indirect=True)
-def test_a_chart_that_fails_is_written_again(repairer: Repairer) -> None:
+@pytest.mark.parametrize("improver", ["torn"], indirect=True)
+def test_a_chart_that_fails_is_written_again(improver: Improver) -> None:
     for seed in range(12):
-        events = list(repairer.convert(chart(seed)))
+        events = list(improver.convert(chart(seed)))
         revised = [event for event in events if isinstance(event, Revised)]
         assert isinstance(events[-1], Done)
         assert not any(isinstance(event, Done) for event in events[:-1])
@@ -91,29 +94,57 @@ def test_a_chart_that_fails_is_written_again(repairer: Repairer) -> None:
     pytest.fail("chance never brought the other code")
 
 
-@pytest.mark.parametrize("repairer", ["hopeless"], indirect=True)
-def test_what_is_no_better_does_not_stay(repairer: Repairer) -> None:
-    events = list(repairer.convert(chart()))
+@pytest.mark.parametrize("improver", ["hopeless"], indirect=True)
+def test_what_is_no_better_does_not_stay(improver: Improver) -> None:
+    events = list(improver.convert(chart()))
     assert [type(event) for event in events].count(Revised) == 2
-    assert shown(events) == f"```python\n{BAD}"
+    assert shown(events) == f"```python\n{BAD}```"
     assert isinstance(events[-1], Done)
 
 
-@pytest.mark.parametrize("repairer", ["page"], indirect=True)
-def test_pages_pass(repairer: Repairer) -> None:
-    events = list(repairer.convert(ConvertRequest(picture(), target="html", hints="never")))
+@pytest.mark.parametrize("improver", ["pages"], indirect=True)
+def test_the_likest_of_several_wins(improver: Improver) -> None:
+    for seed in range(12):
+        request = ConvertRequest(picture("teal"), "html", "never", seed=seed, candidates=4)
+        events = list(improver.convert(request))
+        assert isinstance(events[-1], Done)
+        assert all(event.candidate == 0 for event in events if isinstance(event, Token))
+        assert {drawn.code for drawn in improver.tried} <= {PINK, TEAL}
+        assert improver.chosen is not None
+        if len(improver.tried) == 2:
+            assert improver.chosen.code == TEAL
+            assert TEAL in shown(events)
+            assert [event.answer for event in events if isinstance(event, Revised)] == [
+                f"```html\n{TEAL}```"
+            ]
+            return
+    pytest.fail("chance never brought the other page")
+
+
+def test_what_a_model_wants_is_taken_unless_asked_otherwise(models: dict[str, ModelFiles]) -> None:
+    request = ConvertRequest(picture("teal"), "html", "never", seed=1)
+    with EngineClient(models["pages"]) as client, Improver(client, Wishes(best_of=8)) as improver:
+        list(improver.convert(request))
+        assert len(improver.tried) == 2
+        list(improver.convert(replace(request, refine=("Go on", PINK))))
+        assert improver.tried == []
+
+
+@pytest.mark.parametrize("improver", ["page"], indirect=True)
+def test_pages_pass(improver: Improver) -> None:
+    events = list(improver.convert(ConvertRequest(picture(), target="html", hints="never")))
     assert shown(events) == f"```html\n{PAGE}"
     assert not any(isinstance(event, Revised) for event in events)
     assert isinstance(events[-1], Done)
 
 
-@pytest.mark.parametrize("repairer", ["endless"], indirect=True)
-def test_cancelled_while_the_chart_is_drawn(repairer: Repairer) -> None:
+@pytest.mark.parametrize("improver", ["endless"], indirect=True)
+def test_cancelled_while_the_chart_is_drawn(improver: Improver) -> None:
     begun = threading.Event()
     events: list[Event] = []
 
     def work() -> None:
-        for event in repairer.convert(chart()):
+        for event in improver.convert(chart()):
             events.append(event)
             if shown(events).endswith(ENDLESS):
                 begun.set()
@@ -123,7 +154,7 @@ def test_cancelled_while_the_chart_is_drawn(repairer: Repairer) -> None:
     assert begun.wait(60)
     time.sleep(1.0)  # now the script runs
     started = time.monotonic()
-    repairer.cancel()
+    improver.cancel()
     thread.join(10)
     assert not thread.is_alive()
     assert time.monotonic() - started < 8  # far below the limit of a script
@@ -134,7 +165,7 @@ def test_the_picture_may_be_a_path(models: dict[str, ModelFiles], tmp_path: Path
     path = tmp_path / "chart.png"
     path.write_bytes(picture())
     with EngineClient(models["hopeless"]) as client:
-        repairer = Repairer(client)
-        events = list(repairer.convert(ConvertRequest(path, target="matplotlib", hints="never")))
-        repairer.close()
+        improver = Improver(client)
+        events = list(improver.convert(ConvertRequest(path, target="matplotlib", hints="never")))
+        improver.close()
     assert any(isinstance(event, Revised) for event in events)

@@ -1,0 +1,248 @@
+"""Serves conversions like a client, but looks at what the answers draw before one of them counts.
+
+Of several answers the likest wins, a script that fails is written again, a picture beyond the
+model's reach is converted in parts as well. What a listener sees: the first answer as it is
+written, and `revised` events where it gives way to another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from PIL import Image
+
+from engine.errors import ErrorCode, VisCodexError
+from engine.hints import TextLine
+from engine.images import ImageLimits, load_picture
+from engine.improve import DEFAULT_REPAIRS, REPAIRABLE, Drawn, Judge, best, repair_request
+from engine.protocol import (
+    Cancelled,
+    CandidateDone,
+    ConvertRequest,
+    Done,
+    Error,
+    Event,
+    Revised,
+    Target,
+    TextRead,
+    Token,
+    variants,
+)
+from engine.render.drawing import Drawer
+from engine.split import convert_parts, within_reach
+from engine.tasks import FENCE, TASKS
+
+
+class Client(Protocol):
+    """What this needs of `EngineClient` or `RemoteClient`."""
+
+    writes_several: bool
+
+    @property
+    def takes_instructions(self) -> bool: ...
+
+    @property
+    def reach(self) -> ImageLimits | None: ...
+
+    def convert(self, request: ConvertRequest) -> Iterable[Event]: ...
+
+    def cancel(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is worth how much time. `best_of` answers where a request asks for one; `repairs` None
+    takes as many turns as suit the target; `draw` also where there is nothing to choose."""
+
+    best_of: int = 1
+    repairs: int | None = None
+    split: bool = True
+    draw: bool = False
+    allow_unwalled: bool = False
+
+
+@dataclass
+class _Heard:
+    """The answers to one request, by candidate, and how it ended."""
+
+    target: str
+    answers: dict[int, str] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+    end: Done | Error | Cancelled | None = None
+
+    def codes(self) -> dict[str, int]:
+        """The different codes in them, each with the first candidate that gave it."""
+        found: dict[str, int] = {}
+        for number, answer in sorted(self.answers.items()):
+            try:
+                found.setdefault(TASKS[self.target].extract(answer), number)
+            except VisCodexError:
+                continue
+        return found
+
+
+class Improver:
+    """`cancel` and `close` belong to it; the client itself is closed by whoever made it.
+
+    After a conversion `tried` holds all that was drawn, in order, and `chosen` what counts (None
+    where no answer held code).
+    """
+
+    def __init__(self, client: Client, wishes: Wishes | None = None) -> None:
+        self._client = client
+        self._wishes = wishes or Wishes()
+        self._drawer = Drawer(allow_unwalled=self._wishes.allow_unwalled)
+        self._stopped = threading.Event()
+        self._lines: list[TextLine] = []
+        self.tried: list[Drawn] = []
+        self.chosen: Drawn | None = None
+
+    def __enter__(self) -> Improver:
+        return self
+
+    def __exit__(self, *ignored: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the renderers."""
+        self._drawer.close()
+
+    def cancel(self) -> None:
+        """Stop the conversion that runs, whether it is written or drawn just now."""
+        self._stopped.set()
+        self._client.cancel()
+        self._drawer.close()  # a script that still runs ends with its process
+
+    def convert(self, request: ConvertRequest) -> Iterator[Event]:
+        """The events of a conversion; all but `revised` are the client's own."""
+        self._stopped.clear()
+        self._lines, self.tried, self.chosen = [], [], None
+        heard = _Heard(request.target)
+        yield from self._write(self._widened(request), heard)
+        if isinstance(heard.end, Done):
+            yield from self._improve(request, heard)
+        if self._stopped.is_set() and not isinstance(heard.end, Error):
+            yield Cancelled()
+        elif heard.end is not None:
+            yield heard.end
+
+    def _widened(self, request: ConvertRequest) -> ConvertRequest:
+        if request.candidates > 1 or request.refine is not None:
+            return request
+        return replace(request, candidates=self._wishes.best_of)
+
+    # Writing ------------------------------------------------------------------------------------
+
+    def _write(self, request: ConvertRequest, heard: _Heard) -> Iterator[Event]:
+        """Pass on what belongs to the first answer, remember all; the end is kept back."""
+        if request.candidates == 1 or self._client.writes_several:
+            yield from self._listen(request, heard, 0)
+            return
+        for number, one in enumerate(variants(request)):
+            for event in self._listen(one, heard, number):
+                if number == 0:
+                    yield event
+            if not isinstance(heard.end, Done):
+                return
+
+    def _listen(self, request: ConvertRequest, heard: _Heard, first: int) -> Iterator[Event]:
+        for event in self._client.convert(request):
+            if isinstance(event, (Done, Error, Cancelled)):
+                if isinstance(event, Done):
+                    heard.target = str(event.stats.get("target") or heard.target)
+                    heard.reasons.setdefault(first, event.reason)
+                if first == 0 or not isinstance(event, Done):
+                    heard.end = event
+                return
+            if isinstance(event, CandidateDone):
+                heard.reasons[first + event.candidate] = event.reason
+                continue
+            if isinstance(event, Token):
+                number = first + event.candidate
+                heard.answers[number] = heard.answers.get(number, "") + event.text
+                if event.candidate:
+                    continue
+            elif isinstance(event, Target):
+                heard.target = event.name
+            elif isinstance(event, TextRead):
+                self._lines = event.lines
+            yield event
+
+    # Looking ------------------------------------------------------------------------------------
+
+    def _improve(self, request: ConvertRequest, heard: _Heard) -> Iterator[Event]:
+        """Draw what was written and settle on the best; changes `heard.end` to its reason."""
+        codes, target = heard.codes(), heard.target
+        if not codes:
+            return
+        shown = next(iter(codes))
+        self.chosen = Drawn(shown, target)
+        repairs = self._wishes.repairs
+        if repairs is None:
+            repairs = DEFAULT_REPAIRS.get(target, 0)
+        picture = load_picture(request.image)
+        reach = self._reach(request, target, picture)
+        if not (len(codes) > 1 or repairs or self._wishes.draw or reach):
+            return
+        judge = Judge(self._drawer, picture, self._lines)
+        for code in codes:
+            self.tried.append(judge.judge(code, target))
+        if reach is not None and not self._stopped.is_set():
+            one = replace(request, target=target, candidates=1)
+            # What fails here costs nothing: there is an answer already.
+            with contextlib.suppress(VisCodexError):
+                page = convert_parts(picture, reach, lambda png: self._ask(replace(one, image=png)))
+                if page is not None:
+                    self.tried.append(judge.judge(page, target))
+        for turn in range(1, repairs + 1):
+            failed = best(self.tried)
+            if failed.problem is None or failed.problem.code not in REPAIRABLE:
+                break
+            if self._stopped.is_set():
+                return
+            yield Revised("", f"{failed.problem.message.rstrip('.')}; trying again")
+            shown = ""
+            again = _Heard(target)
+            told = self._client.takes_instructions
+            yield from self._listen(
+                repair_request(request, failed, turn, takes_instructions=told), again, 0
+            )
+            for code in again.codes():
+                self.tried.append(judge.judge(code, target))
+                shown = code
+        if self._stopped.is_set():
+            return
+        self.chosen = best(self.tried)
+        if self.chosen.code != shown:
+            yield Revised(f"{TASKS[target].prefill}{self.chosen.code}{FENCE}", "")
+        number = codes.get(self.chosen.code)
+        if isinstance(heard.end, Done) and number in heard.reasons:
+            reason = heard.reasons[number]
+            stats = {**heard.end.stats, "finish_reason": reason}
+            heard.end = replace(heard.end, reason=reason, stats=stats)
+
+    def _reach(
+        self, request: ConvertRequest, target: str, picture: Image.Image
+    ) -> ImageLimits | None:
+        """The model's limits where the picture should be converted in parts as well."""
+        reach = self._client.reach
+        if target != "html" or not self._wishes.split or request.refine is not None:
+            return None
+        return None if reach is None or within_reach(picture.size, reach) else reach
+
+    def _ask(self, request: ConvertRequest) -> str:
+        """The code of a request that nobody watches. Raises VisCodexError."""
+        if self._stopped.is_set():
+            raise VisCodexError(ErrorCode.cancelled, "Cancelled.")
+        heard = _Heard(request.target)
+        for _ in self._listen(request, heard, 0):
+            pass
+        if isinstance(heard.end, Error):
+            raise heard.end.exception()
+        if isinstance(heard.end, Cancelled):
+            raise VisCodexError(ErrorCode.cancelled, "Cancelled.")
+        return TASKS[request.target].extract(heard.answers.get(0, ""))
