@@ -20,7 +20,8 @@ class StagePlan(BaseModel):
     """One stage of training.
 
     `batch_tokens` bounds a batch: padded tokens for the language stages, patches for `vision`.
-    The rate rises over `warmup` steps, stays, and falls to a tenth over the last `decay` share.
+    The rate rises over `warmup` steps, stays, and falls to nearly nothing over the last `decay`
+    share.
     `levels` are the relative shares of the levels at the start and at the end of the stage,
     `copy_share` the share of bare copying exercises.
     """
@@ -39,7 +40,7 @@ class StagePlan(BaseModel):
 
 
 class NanoRecipe(BaseModel):
-    """Everything that makes the bundled model."""
+    """Everything that makes the bundled model; `best_of` goes into its card."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,6 +49,7 @@ class NanoRecipe(BaseModel):
     data: DataPlan = Field(default_factory=DataPlan)
     model: ModelShape = Field(default_factory=ModelShape)
     image_tokens: tuple[int, int] = (16, 576)
+    best_of: int = 1
     stages: list[StagePlan]
 
 

@@ -84,6 +84,7 @@ def model_card(
         prompt="short",
         image=ImageLimits(min_tokens=low, max_tokens=high),
         context=recipe.model.context,
+        best_of=recipe.best_of,
         sampling={"temperature": 0.0, "max_tokens": 1500},
         licence="Apache-2.0",
         training=dict(training),

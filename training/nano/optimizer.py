@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 MUON_RATE = 8.0  # Muon's rate as a multiple of AdamW's
+LAST_RATE = 0.02  # share of the rate that is left at the end of a stage
 
 
 class Optimizers:
@@ -67,10 +68,10 @@ class Optimizers:
 
 
 def schedule(step: int, steps: int, warmup: int, decay: float) -> float:
-    """Factor on the rate at `step`: linear warm-up, constant, linear fall to a tenth."""
+    """Factor on the rate at `step`: linear warm-up, constant, linear fall to nearly nothing."""
     if step < warmup:
         return (step + 1) / warmup
     start = steps * (1 - decay)
     if step < start:
         return 1.0
-    return 1.0 - 0.9 * (step - start) / max(1.0, steps - start)
+    return 1.0 - (1.0 - LAST_RATE) * (step - start) / max(1.0, steps - start)
