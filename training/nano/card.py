@@ -28,7 +28,8 @@ turns a picture of an interface or a chart into HTML or matplotlib code. It was 
 nothing: no pretrained weights, only generated pages and charts, on a CPU.
 
 It learns structure, layout and colours from the picture, and copies the words from the text that a
-reader finds in it (`hints: always`).
+reader finds in it (`hints: always`). The application lets it write {best_of} answers at once and
+keeps the one whose picture is most like the original.
 
 ## Training
 
@@ -115,6 +116,7 @@ def readme(card: ModelCard, parameters: int, samples: int) -> str:
         tables.append("")
     return README.format(
         name=card.name,
+        best_of=card.best_of,
         millions=parameters / 1e6,
         training="\n".join(rows),
         figures="\n".join(tables).strip() or "Not measured yet.",

@@ -21,7 +21,12 @@ from training.nano.records import Sample
 from training.nano.stages import snapshot_stage
 
 CHECKED = 5
-SCORES = {"Held-out generated pictures": "held_out.json", "Real snips": "snips.json"}
+# What is told of a model, and where `viscodex-train evaluate --out` left it in the work folder.
+SCORES = {
+    "Held-out generated pictures": "held_out.json",
+    "The same, one answer alone and no repair": "held_out_single.json",
+    "Real snips": "snips.json",
+}
 
 
 def publish(
