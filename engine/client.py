@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class EngineClient:
         self, model: ModelFiles | None = None, *, cancel_grace: float = CANCEL_GRACE
     ) -> None:
         self._model = model
+        self._graphics = True  # until a process dies of it
         self._loaded: ModelFiles | None = None
         self._cancel_grace = cancel_grace
         self._process: _Process | None = None
@@ -167,7 +168,7 @@ class EngineClient:
             if not _needs_no_model(request):
                 model = self._model = self._model or find_model()
                 if request is None or self._loaded != model:
-                    yield from self._load(process, model, number)
+                    process = yield from self._load(process, model, number)
                     if request is None or self._loaded != model:
                         return
             if request is not None:
@@ -178,16 +179,34 @@ class EngineClient:
         finally:
             self._over(number)
 
-    def _load(self, process: _Process, model: ModelFiles, number: int) -> Iterator[Event]:
+    def _load(
+        self, process: _Process, model: ModelFiles, number: int
+    ) -> Generator[Event, None, _Process]:
+        """Load a model; returns the process that holds it.
+
+        One that dies while it tries a graphics device is replaced, and from then on this client
+        leaves graphics devices alone.
+        """
         if self._loaded == model and self._ready is not None:
             yield self._ready
-            return
+            return process
         self._loaded = None
-        request = protocol.LoadRequest(model.model, model.mmproj, model.card.to_json())
+        card, device = model.card.to_json(), ""
+        request = protocol.LoadRequest(model.model, model.mmproj, card, self._graphics)
         for event in self._exchange(process, request, number):
-            if isinstance(event, protocol.Ready):
+            if isinstance(event, protocol.Loading):
+                device = event.device or device
+            elif isinstance(event, protocol.Ready):
                 self._loaded, self._ready = model, event
+            elif device and self._graphics and _is_death(event):
+                self._graphics = False
+                break
             yield event
+        else:
+            return process
+        with self._state:
+            self._running = number
+        return (yield from self._load(self._started(), model, number))
 
     def _started(self) -> _Process:
         with self._state:
@@ -261,6 +280,10 @@ class EngineClient:
             stuck = self._running == number
         if stuck:
             process.kill()
+
+
+def _is_death(event: Event) -> bool:
+    return isinstance(event, protocol.Error) and event.code is ErrorCode.worker_died
 
 
 def _is_small(model: ModelFiles | None) -> bool:

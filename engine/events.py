@@ -36,10 +36,14 @@ class Hello(_Event):
 
 @dataclass(frozen=True)
 class Loading(_Event):
-    """The model is being loaded; `fraction` 0..1."""
+    """The model is being loaded; `fraction` 0..1.
+
+    `device` names a graphics device that is tried: a driver may end the whole process.
+    """
 
     event: ClassVar[str] = "loading"
     fraction: float
+    device: str = ""
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,11 @@ def load(
     flag: CancelFlag,
     progress: Progress,
     before: Callable[[ModelCard], None],
+    trying: Callable[[Plan], None],
 ) -> Loaded:
-    """Check the files, then try the plans for them in order; `before` hears the card.
+    """Check the files, then try the plans for them in order.
+
+    `before` hears the card, `trying` each plan before native code may fall over it.
 
     A plan for a graphics device that fails, for whatever reason, leads to the next one; the
     last is the processor's. Raises VisCodexError: what the checks or the last plan say; cancelled.
@@ -46,7 +49,11 @@ def load(
     sizes = model_sizes(read_header(request.model), read_header(request.mmproj))
     memory = psutil.virtual_memory().available
     tried: list[str] = []
-    for plan in plans(sizes, _graphics(), memory, card.context, card.image.max_tokens):
+    graphics = _graphics() if request.graphics else []
+    if not request.graphics:
+        tried.append("without graphics devices")
+    for plan in plans(sizes, graphics, memory, card.context, card.image.max_tokens):
+        trying(plan)
         limits = replace(
             card.image,
             max_tokens=plan.image_tokens,

@@ -19,22 +19,32 @@ VARIED = 0.7  # least temperature of the second and further candidates
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """Load a model. `card` is the content of viscodex.json (or what stands in for it)."""
+    """Load a model. `card` is the content of viscodex.json (or what stands in for it).
+
+    Without `graphics` only the processor is used.
+    """
 
     request: ClassVar[str] = "load"
     model: Path
     mmproj: Path
     card: dict[str, Any] = field(default_factory=dict)
+    graphics: bool = True
 
     def to_json(self) -> dict[str, Any]:
-        return {"model": str(self.model), "mmproj": str(self.mmproj), "card": self.card}
+        return {
+            "model": str(self.model),
+            "mmproj": str(self.mmproj),
+            "card": self.card,
+            "graphics": self.graphics,
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LoadRequest:
         card = data.get("card", {})
         if not isinstance(card, dict):
             raise ValueError("card is no object")
-        return cls(Path(_text(data, "model")), Path(_text(data, "mmproj")), card)
+        graphics = bool(data.get("graphics", True))
+        return cls(Path(_text(data, "model")), Path(_text(data, "mmproj")), card, graphics)
 
 
 @dataclass(frozen=True)

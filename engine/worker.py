@@ -21,6 +21,7 @@ from engine.errors import ErrorCode, VisCodexError
 
 if TYPE_CHECKING:
     from engine.converter import Converter, TextReader
+    from engine.fit import Plan
     from engine.models.card import ModelCard
 
 MAX_LINE = protocol.MAX_FRAME_BYTES
@@ -164,7 +165,11 @@ class Worker:
             if card.hints != "never":
                 self._text_reader().warm_up()
 
-        loaded = load(request, self._flag, progress, before)
+        def trying(plan: Plan) -> None:
+            if plan.device:
+                self._events.write(protocol.Loading(0.0, plan.device), number)
+
+        loaded = load(request, self._flag, progress, before, trying)
         session, plan = loaded.session, loaded.plan
         self._converter = Converter(session, loaded.card, self._text_reader(), self._flag)
         self._load_seconds = round(time.perf_counter() - began, 4)

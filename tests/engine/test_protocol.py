@@ -43,6 +43,7 @@ from engine.protocol import (
 
 SAMPLE_REQUESTS: list[Request] = [
     LoadRequest(Path("/a/model.gguf"), Path("/a/ä mmproj.gguf"), {"name": "x", "context": 4}),
+    LoadRequest(Path("/a/model.gguf"), Path("/a/mmproj.gguf"), graphics=False),
     ConvertRequest(Path("/a/b.png")),
     ConvertRequest(
         b"\x89PNG\x00\xff",
