@@ -183,7 +183,10 @@ def run(job: Job) -> Outcome:
     with Progress() as progress, _client(job) as client:
         if job.target == "text":
             return _read_text(job, client)
-        with Improver(client, job.wishes(client.best_of)) as improver:
+        wishes = job.wishes(client.best_of)
+        with Improver(client, wishes) as improver:
+            if wishes.best_of > 1 or wishes.draw:
+                improver.warm_up()  # while the model is loaded
             outcome, answer = _listen(job, improver, progress)
         outcome.model = client.model_name
         outcome.tried = improver.tried

@@ -29,6 +29,7 @@ class ModelClient:
         return self._client.pid
 
     def warm_up(self) -> Iterator[Any]:
+        self._improver.warm_up()
         return iter(self._client.start())
 
     def convert(self, request: Any) -> Iterator[Any]:

@@ -107,6 +107,10 @@ class Improver:
     def __exit__(self, *ignored: object) -> None:
         self.close()
 
+    def warm_up(self) -> None:
+        """Start the renderers in the background, ahead of the first conversion."""
+        self._drawer.start()
+
     def close(self) -> None:
         """End the renderers."""
         self._drawer.close()

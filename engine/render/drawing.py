@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +39,15 @@ class Drawer:
 
     def __exit__(self, *ignored: object) -> None:
         self.close()
+
+    def start(self) -> None:
+        """Start both renderers ahead of the first code, in the background. Never raises."""
+        threading.Thread(target=self._start, name="renderers", daemon=True).start()
+
+    def _start(self) -> None:
+        for renderer in (self._pages, self._plots):
+            with contextlib.suppress(VisCodexError, OSError):  # the first code will meet it again
+                renderer.start()
 
     def close(self) -> None:
         """End the renderers."""
