@@ -199,7 +199,7 @@ def evaluate(
     snips.save_scores(out, scores)
     groups = json.loads(out.read_text())["summary"]
     for name, figures in groups.items():
-        print(name, " ".join(f"{key}={value:.3f}" for key, value in figures.items()))
+        print(name, " ".join(f"{k}={v:.3f}" for k, v in figures.items() if v is not None))
 
 
 def main() -> None:

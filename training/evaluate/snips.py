@@ -160,13 +160,16 @@ class Scorer:
         )
 
 
-def summary(scores: Sequence[Score]) -> dict[str, float | int]:
-    """Means over a set of scores; shares and likenesses 0..1."""
+def summary(scores: Sequence[Score]) -> dict[str, float | None]:
+    """Means over a set of scores; shares and likenesses 0..1.
+
+    `word_recall` is that of the snips whose words are known, None where there are none.
+    """
     recalls = [s.word_recall for s in scores if s.word_recall is not None]
     return {
         "snips": len(scores),
         "rendered": statistics.fmean(s.error is None for s in scores),
-        "word_recall": statistics.fmean(recalls) if recalls else 0.0,
+        "word_recall": statistics.fmean(recalls) if recalls else None,
         "similarity": statistics.fmean(s.similarity for s in scores),
         "blank": statistics.fmean(s.blank for s in scores),
         "other": statistics.fmean(s.other for s in scores),

@@ -35,7 +35,7 @@ keeps the one whose picture is most like the original.
 
 {training}
 
-`viscodex-train run training/recipes/nano.yaml` makes it again.
+`viscodex-train run training/recipes/nano.yaml` makes one like it.
 
 ## Figures
 
@@ -111,7 +111,9 @@ def readme(card: ModelCard, parameters: int, samples: int) -> str:
         tables += [f"{what} ({count} pictures)", "", "| figure | " + " | ".join(groups) + " |"]
         tables.append("|---" * (len(groups) + 1) + "|")
         for key, words in FIGURES:
-            cells = " | ".join(f"{group[key]:.2f}" for group in groups.values())
+            cells = " | ".join(
+                "–" if group[key] is None else f"{group[key]:.2f}" for group in groups.values()
+            )
             tables.append(f"| {words} | {cells} |")
         tables.append("")
     return README.format(
