@@ -20,6 +20,7 @@ class Branches:
     def __enter__(self) -> Branches:
         for number in range(1, len(self._lengths)):
             self._session.share_prompt(number)
+        self._session.writing(True)
         return self
 
     def __exit__(
@@ -28,6 +29,7 @@ class Branches:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._session.writing(False)
         for number in range(len(self._lengths)):
             self.rewind(number, 0)
 
