@@ -131,6 +131,15 @@ def test_without_a_wall_nothing_runs(tmp_path: Path, fork: bool) -> None:
     assert mark.exists()
 
 
+WITHOUT_WALL = """
+import json, sys
+from pathlib import Path
+from engine.render import plot_job
+from engine.sandbox.wall import NoWall
+plot_job.run_job(json.loads(sys.argv[1]), Path(sys.argv[2]), NoWall())
+"""
+
+
 @posix
 @pytest.mark.parametrize("allowed", [False, True])
 def test_a_wall_that_falls_after_its_trial_stops_the_script_too(
@@ -140,13 +149,8 @@ def test_a_wall_that_falls_after_its_trial_stops_the_script_too(
     (tmp_path / "work").mkdir()
     mark = tmp_path / "mark"
     request = {"code": f"open({str(mark)!r}, 'w')", "allow_unwalled": allowed}
-    pid = os.fork()
-    if pid == 0:
-        try:
-            plot_job.run_job(request, tmp_path, NoWall())
-        finally:
-            os._exit(0)
-    os.waitpid(pid, 0)
+    # In a process of its own: this one may be larger than a script may become.
+    subprocess.run([sys.executable, "-c", WITHOUT_WALL, json.dumps(request), tmp_path], check=True)
     error = json.loads((tmp_path / plot_job.RESULT_FILE).read_text())["error"]
     refused = "The script was not run: there is no wall on this system"
     assert error == ("The script draws no figure" if allowed else refused)
