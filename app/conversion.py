@@ -18,7 +18,7 @@ from engine.hints import TextLine
 from engine.images import load_picture
 from engine.improve import Drawn
 from engine.improver import Improver, Wishes
-from engine.models.store import find_model
+from engine.models.store import BUNDLED, find_model
 from engine.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     Client = EngineClient | RemoteClient
 
-BUNDLED = "viscodex-nano"
 TIMINGS = ("load", "encode", "first_token", "total", "tokens", "tokens_per_second")
 UNFINISHED = {
     "length": "The answer was cut off at its longest length; --max-tokens allows more.",
@@ -183,10 +182,8 @@ def run(job: Job) -> Outcome:
     with Progress() as progress, _client(job) as client:
         if job.target == "text":
             return _read_text(job, client)
-        wishes = job.wishes(client.best_of)
-        with Improver(client, wishes) as improver:
-            if wishes.best_of > 1 or wishes.draw:
-                improver.warm_up()  # while the model is loaded
+        with Improver(client, job.wishes(client.best_of)) as improver:
+            improver.warm_up()  # while the model is loaded
             outcome, answer = _listen(job, improver, progress)
         outcome.model = client.model_name
         outcome.tried = improver.tried

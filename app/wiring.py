@@ -10,8 +10,6 @@ from app.session import Picture
 if TYPE_CHECKING:
     from engine.models.store import ModelFiles
 
-BUNDLED = "viscodex-nano"
-
 
 class ModelClient:
     """An engine client that loads its model when first asked to, and keeps the best answer."""
@@ -48,7 +46,7 @@ def make_client(name: str) -> ModelClient:
 
     Raises VisCodexError(model_missing, model_broken or model_mismatch).
     """
-    from engine.models.store import find_model
+    from engine.models.store import BUNDLED, find_model
 
     return ModelClient(find_model(name or BUNDLED))
 

@@ -18,7 +18,8 @@ BATCH = 512  # rows of one pass, for which scratch is reserved
 MARGIN = 1 * GIB  # left free on a graphics card, for the driver and other programs
 SHARED = 0.5  # share of memory that a graphics unit without memory of its own may take
 CELL_BYTES = {"f16": 2.0, "q8_0": 34 / 32}  # bytes of one cached value
-TEXT_SCRATCH = 8  # buffers of one row's width alive at a time, found by measuring
+# Buffers of one row's width alive at a time: estimates, not measured on a graphics card.
+TEXT_SCRATCH = 8
 VISION_SCRATCH = 16
 LEAST_CONTEXT = 4096
 LEAST_LAYERS = 0.25  # share of layers on the card under which only the vision part goes there
@@ -82,7 +83,7 @@ SETTINGS = (
 
 
 def model_sizes(text: Header, vision: Header) -> ModelSizes:
-    """Read the sizes off two headers that `check_files` has accepted."""
+    """Read the sizes off two headers that `check_headers` has accepted."""
     arch = text.architecture
     count = int(text.keys[f"{arch}.block_count"])
     layers, rest = [0] * count, 0

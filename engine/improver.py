@@ -108,8 +108,9 @@ class Improver:
         self.close()
 
     def warm_up(self) -> None:
-        """Start the renderers in the background, ahead of the first conversion."""
-        self._drawer.start()
+        """Start the renderers in the background where every conversion will need them."""
+        if self._wishes.best_of > 1 or self._wishes.draw:
+            self._drawer.start()
 
     def close(self) -> None:
         """End the renderers."""

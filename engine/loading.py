@@ -15,7 +15,7 @@ from engine.llama.library import llama, set_up
 from engine.llama.session import SessionOptions, VisionSession
 from engine.llama.vision import Progress
 from engine.models.card import ModelCard
-from engine.models.check import check_files
+from engine.models.check import check_headers
 from engine.models.header import read_header
 from engine.protocol import LoadRequest
 
@@ -43,10 +43,11 @@ def load(
     A plan for a graphics device that fails, for whatever reason, leads to the next one; the
     last is the processor's. Raises VisCodexError: what the checks or the last plan say; cancelled.
     """
-    facts = check_files(request.model, request.mmproj)  # before native code sees the files
+    text, vision = read_header(request.model), read_header(request.mmproj)
+    facts = check_headers(text, vision)  # before native code sees the files
     card = ModelCard.from_json(request.card) if request.card else ModelCard.of_facts(facts)
     before(card)
-    sizes = model_sizes(read_header(request.model), read_header(request.mmproj))
+    sizes = model_sizes(text, vision)
     memory = psutil.virtual_memory().available
     tried: list[str] = []
     graphics = _graphics() if request.graphics else []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 
 from engine.llama.session import Row, VisionSession
 
@@ -23,12 +22,7 @@ class Branches:
         self._session.writing(True)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *ignored: object) -> None:
         self._session.writing(False)
         for number in range(len(self._lengths)):
             self.rewind(number, 0)

@@ -41,9 +41,16 @@ class ModelFacts:
 def check_files(model: Path, mmproj: Path) -> ModelFacts:
     """Check both files and that they belong together.
 
-    Raises VisCodexError: model_missing, model_broken, or model_mismatch (with the numbers).
+    Raises VisCodexError: model_missing, or what `check_headers` raises.
     """
-    text, vision = read_header(model), read_header(mmproj)
+    return check_headers(read_header(model), read_header(mmproj))
+
+
+def check_headers(text: Header, vision: Header) -> ModelFacts:
+    """The same for headers that have been read: walking a large vocabulary takes a while.
+
+    Raises VisCodexError: model_broken, or model_mismatch (with the numbers).
+    """
     _check_text(text)
     _check_vision(vision)
     arch, kind = text.architecture, _projector(vision)
@@ -59,7 +66,7 @@ def check_files(model: Path, mmproj: Path) -> ModelFacts:
     name = text.keys.get("general.name")
     tokens = text.keys["tokenizer.ggml.tokens"]
     return ModelFacts(
-        name=name if isinstance(name, str) and name else model.stem,
+        name=name if isinstance(name, str) and name else text.path.stem,
         architecture=arch,
         projector=kind,
         context=_integer(text, f"{arch}.context_length", 1, 2**31 - 1),
