@@ -40,7 +40,7 @@ format: setup-dev
 	$(BIN)/ruff format .
 
 bench: setup-dev
-	$(BIN)/python packaging/setup/bench.py $(ARGS)
+	$(BIN)/python packaging/bench/budgets.py $(ARGS)
 
 clean:
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -37,6 +37,16 @@ class Row:
     unit: str = SECONDS
 
 
+def print_row(row: Row) -> None:
+    """One line of the table."""
+    verdict = "" if row.value <= row.budget else "  over"
+    print(
+        f"{row.what:42} {row.value:8.3f} {row.unit}"
+        f"   budget {row.budget:.2f} {row.unit}{verdict}",
+        flush=True,
+    )
+
+
 def median_seconds(work: Callable[[], object], repeats: int) -> float:
     """One call to warm up, then the median of `repeats`."""
     work()
@@ -64,16 +74,16 @@ def engine_rows(repeats: int) -> Iterator[Row]:
                 raise RuntimeError(f"the conversion ended with {last}")
             return last.stats
 
-        convert(_never_seen(picture, 0))  # loads model and reader
+        convert(never_seen(picture, 0))  # loads model and reader
         totals, shares = [], []
         for number in range(1, repeats + 1):
-            image = _never_seen(picture, number)
+            image = never_seen(picture, number)
             first, second = convert(image), convert(image)
             totals.append(first["total"])
             shares.append(second["first_token"] / first["first_token"])
         yield Row("480 x 386 snip to one answer, warm", statistics.median(totals), 3.0)
         with Improver(client, Wishes(best_of=client.best_of)) as improver:
-            pictures = iter(_never_seen(picture, 400 + number) for number in range(repeats + 1))
+            pictures = iter(never_seen(picture, 400 + number) for number in range(repeats + 1))
             seconds = median_seconds(
                 lambda: list(improver.convert(ConvertRequest(next(pictures)))), repeats
             )
@@ -82,16 +92,16 @@ def engine_rows(repeats: int) -> Iterator[Row]:
         yield Row("second turn / first, to first token", statistics.median(shares), 0.2, RATIO)
         ratios = []
         for number in range(repeats):  # alternating, so that other load meets both alike
-            one = convert(_never_seen(picture, 100 + number))["total"]
-            four = convert(_never_seen(picture, 200 + number), candidates=4)["total"]
+            one = convert(never_seen(picture, 100 + number))["total"]
+            four = convert(never_seen(picture, 200 + number), candidates=4)["total"]
             ratios.append(four / one)
         yield Row("best of 4 / one answer", statistics.median(ratios), 1.6, RATIO)
-        pictures = iter(_never_seen(picture, 300 + number) for number in range(repeats + 1))
+        pictures = iter(never_seen(picture, 300 + number) for number in range(repeats + 1))
         seconds = median_seconds(lambda: client.read_text(next(pictures)), repeats)
         yield Row("text of the same snip alone, warm", seconds, 0.7)
 
 
-def _never_seen(path: Path, number: int) -> bytes:
+def never_seen(path: Path, number: int) -> bytes:
     """A picture with one pixel of its own, so that nothing remembered fits it."""
     image = Image.open(path).convert("RGB")
     image.putpixel((0, 0), (number % 256, number // 256, 128))
@@ -140,12 +150,7 @@ def main() -> int:
             for row in group(max(1, options.repeats)):
                 figures[row.what] = {"value": round(row.value, 4), "budget": row.budget}
                 if not options.json:
-                    verdict = "" if row.value <= row.budget else "  over"
-                    print(
-                        f"{row.what:42} {row.value:8.3f} {row.unit}"
-                        f"   budget {row.budget:.1f} {row.unit}{verdict}",
-                        flush=True,
-                    )
+                    print_row(row)
         except VisCodexError as error:
             print(f"not measured: {error.message} {error.advice}", file=sys.stderr)
     if options.json:
