@@ -49,7 +49,8 @@ def main(image: Path | None = None, capture: bool = False) -> int:
 def make_window(application: QApplication, settings_path: Path | None = None) -> MainWindow:
     """The main window with its real parts; nothing heavy has started yet."""
     path = settings_path or store.default_path()
-    settings = store.load(path)
+    loaded = store.load(path)
+    settings = loaded.settings
     theme = Theme(application, settings.theme if settings.theme in CHOICES else "system")
     bridge = EngineBridge(partial(make_client, settings.model))
     controller = Controller(bridge, make_request)
@@ -67,6 +68,9 @@ def make_window(application: QApplication, settings_path: Path | None = None) ->
         lambda chosen: bridge.change_client(partial(make_client, str(chosen)))
     )
     controller.trouble.connect(partial(_back_to_bundled, window, bridge))
+    if loaded.notice:
+        failure = Failure("settings_broken", loaded.notice, "Set again what you had changed.")
+        window.painted.connect(partial(controller.trouble.emit, failure))
     return window
 
 
