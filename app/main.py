@@ -15,6 +15,7 @@ from app import bootstrap, instance
 from app.bridge import EngineBridge
 from app.capture.main import default_handlers
 from app.controller import Controller
+from app.log import start_log
 from app.preview.chart import default_runner
 from app.session import Failure
 from app.store import settings as store
@@ -23,6 +24,7 @@ from app.views.main_window import MainWindow
 from app.views.parts import Parts
 from app.wiring import make_client, make_request
 
+_LOG = logging.getLogger(__name__)
 MODEL_FAULTS = frozenset({"model_missing", "model_broken", "model_mismatch"})
 
 
@@ -37,7 +39,10 @@ def main(image: Path | None = None, capture: bool = False) -> int:
     if instance.forward(name, wish):
         return 0
     server = instance.InstanceServer(name)
+    start_log()
+    _LOG.info("started")
     window = make_window(application)
+    window.controller.trouble.connect(lambda failure: _LOG.warning("told: %s", failure.code))
     server.requested.connect(partial(take_wish, window))
     window.painted.connect(partial(take_wish, window, wish, False))
     window.show()
@@ -99,4 +104,4 @@ def _save_settings(path: Path, settings: store.Settings) -> None:
     try:
         store.save(settings, path)
     except OSError as error:
-        logging.getLogger(__name__).warning("settings could not be saved: %s", error)
+        _LOG.warning("settings could not be saved: %s", error)

@@ -131,6 +131,15 @@ def load(path: Path) -> Loaded:
     return Loaded(_from_json(stored))
 
 
+def peek(path: Path) -> Settings:
+    """The settings without touching the file, whatever state it is in."""
+    try:
+        stored: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return Settings()
+    return _from_json(stored) if isinstance(stored, dict) else Settings()
+
+
 def save(settings: Settings, path: Path) -> None:
     """Write beside and rename, so that a crash leaves the old file whole. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
