@@ -7,7 +7,6 @@ Results go to stdout, progress and errors to stderr. Exit status 0, 2 for bad in
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import sys
@@ -15,15 +14,16 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from app.cli_models import models
+from app.cli_parts import EPILOG, JsonOption, bad_input, print_json
 from engine.errors import ErrorCode, VisCodexError
 
 INTERRUPTED = 130
 COMMANDS = ("convert", "render", "compare", "models", "devices", "doctor")
-EPILOG = "Add --debug to any command to see the traceback of an error."
 
 cli = typer.Typer(
     name="viscodex",
@@ -35,22 +35,12 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models = typer.Typer(help="The models on this machine.", invoke_without_command=True)
 cli.add_typer(models, name="models")
 
 UnwalledOption = Annotated[
     bool,
     typer.Option("--unwalled", help="Run charts even where this system cannot shut them in."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def _bad_input(message: str, advice: str) -> VisCodexError:
-    return VisCodexError(ErrorCode.bad_input, message, advice)
 
 
 def _parse_size(text: str | None) -> tuple[int, int] | None:
@@ -59,7 +49,7 @@ def _parse_size(text: str | None) -> tuple[int, int] | None:
     found = re.fullmatch(r"(\d{1,5})[xX×](\d{1,5})", text.strip())
     size = (int(found[1]), int(found[2])) if found else (0, 0)
     if not all(16 <= side <= 8192 for side in size):
-        raise _bad_input(
+        raise bad_input(
             f"--size {text} is not a size", "Give WIDTHxHEIGHT in pixels, as in 640x480."
         )
     return size
@@ -67,11 +57,11 @@ def _parse_size(text: str | None) -> tuple[int, int] | None:
 
 def _read_text(path: Path) -> str:
     if not path.exists():
-        raise _bad_input(f"{path} does not exist", "Check the name and the folder.")
+        raise bad_input(f"{path} does not exist", "Check the name and the folder.")
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise _bad_input(f"{path} is not UTF-8 text", "Give a file with code.") from error
+        raise bad_input(f"{path} is not UTF-8 text", "Give a file with code.") from error
 
 
 @cli.command("open", hidden=True)
@@ -81,7 +71,7 @@ def open_window(
 ) -> None:
     """Open the application, with a picture or a snip."""
     if image is not None and not image.exists():
-        raise _bad_input(
+        raise bad_input(
             f"{image} does not exist", "Give a picture, or a command: " + ", ".join(COMMANDS) + "."
         )
     if (
@@ -167,9 +157,9 @@ def convert(
     from app.conversion import Job, run
 
     if (refine is None) != (code is None):
-        raise _bad_input("--refine and --code belong together", "Give both, or neither.")
+        raise bad_input("--refine and --code belong together", "Give both, or neither.")
     if server is not None and mmproj is not None:
-        raise _bad_input("--mmproj belongs to a model on this machine", "Leave out --server or it.")
+        raise bad_input("--mmproj belongs to a model on this machine", "Leave out --server or it.")
     job = Job(
         image=image,
         target=to,
@@ -192,7 +182,7 @@ def convert(
     for warning in outcome.warnings:
         print(f"viscodex: warning: {warning}", file=sys.stderr)
     if as_json:
-        _print_json(outcome.to_json())
+        print_json(outcome.to_json())
     elif outcome.out is None:
         sys.stdout.write(outcome.code)
     if outcome.failure is not None:
@@ -256,75 +246,11 @@ def compare(
     else:
         figures = asdict(similarity(one, other))
     if as_json:
-        _print_json(figures)
+        print_json(figures)
         return
     for name, figure in figures.items():
         if figure is not None:
             print(f"{name:8} {figure:.3f}")
-
-
-@models.callback()
-def list_by_default(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        list_models()
-
-
-@models.command("list")
-def list_models(
-    as_json: JsonOption = False,
-    server: Annotated[
-        str | None, typer.Option(metavar="URL", help="Those of an OpenAI-compatible server.")
-    ] = None,
-) -> None:
-    """Name the models found here, and where they lie; or those of a server."""
-    if server is not None:
-        _list_remote(server, as_json)
-        return
-    from engine.models import store
-
-    found = store.list_models()
-    if as_json:
-        rows = [{"folder": str(files.model.parent), **files.card.to_json()} for files in found]
-        _print_json(rows)
-        return
-    if not found:
-        print("no model here; `viscodex convert --model FILE.gguf` takes one", file=sys.stderr)
-    for files in found:
-        size = sum(path.stat().st_size for path in (files.model, files.mmproj)) / 1e6
-        targets = ", ".join(files.card.targets)
-        print(f"{files.name:20} {size:8.1f} MB  {targets:18}  {files.model.parent}")
-
-
-def _list_remote(url: str, as_json: bool) -> None:
-    from engine.remote.client import probe
-    from engine.remote.server import Server, find_key
-
-    server = Server.at(url, find_key(url))
-    facts = probe(server)
-    if server.notice:
-        print(f"viscodex: warning: {server.notice}", file=sys.stderr)
-    if as_json:
-        _print_json({"server": server.base, **asdict(facts)})
-        return
-    for name, context in zip(facts.models, facts.contexts, strict=True):
-        print(f"{name:40} {f'{context} tokens' if context else ''}".rstrip())
-    print(f"{server.host} answered in {1000 * facts.seconds:.0f} ms", file=sys.stderr)
-
-
-@models.command("verify")
-def verify_model(
-    model: Annotated[str | None, typer.Argument(help="One of them; all without it.")] = None,
-) -> None:
-    """Check headers and checksums; exit status 1 if a file is not as its card says."""
-    from engine.models import store
-
-    wrong = 0
-    for files in store.list_models() if model is None else [store.find_model(model)]:
-        for path, problem in store.verify(files):
-            print(f"{'ok' if problem is None else 'BROKEN':8} {path}  {problem or ''}".rstrip())
-            wrong += problem is not None
-    if wrong:
-        raise typer.Exit(1)
 
 
 @cli.command(epilog=EPILOG)
@@ -334,7 +260,7 @@ def devices(as_json: JsonOption = False) -> None:
 
     found = list_devices()
     if as_json:
-        _print_json([asdict(device) for device in found])
+        print_json([asdict(device) for device in found])
         return
     for device in found:
         free, total = device.memory_free / 2**30, device.memory_total / 2**30
@@ -344,11 +270,20 @@ def devices(as_json: JsonOption = False) -> None:
         )
 
 
-@cli.command(epilog=EPILOG)
-def doctor(as_json: JsonOption = False) -> None:
+@cli.command(epilog=f"Example: viscodex doctor --report report.txt. {EPILOG}")
+def doctor(
+    as_json: JsonOption = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what helps to find a fault; nothing private."),
+    ] = None,
+) -> None:
     """Check every part of the installation; exit status 1 if a needed one fails."""
     from app.doctor import examine
+    from app.files import check_writable, write_whole
 
+    if report is not None:
+        check_writable(report)
     findings = []
     for finding in examine():
         findings.append(finding)
@@ -356,7 +291,12 @@ def doctor(as_json: JsonOption = False) -> None:
             mark = "ok" if finding.ok else ("FAILED" if finding.needed else "missing")
             print(f"{mark:8} {finding.name:14} {finding.detail}", flush=True)
     if as_json:
-        _print_json([asdict(finding) for finding in findings])
+        print_json([asdict(finding) for finding in findings])
+    if report is not None:
+        from app.report import make_report
+
+        write_whole(report, make_report(findings).for_file(report).encode())
+        print(f"report:  {report.absolute()}", file=sys.stderr)
     if any(finding.needed and not finding.ok for finding in findings):
         raise typer.Exit(1)
 

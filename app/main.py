@@ -15,6 +15,7 @@ from app import bootstrap, instance
 from app.bridge import EngineBridge
 from app.capture.main import default_handlers
 from app.controller import Controller
+from app.log import start_log
 from app.preview.chart import default_runner
 from app.session import Failure
 from app.store import settings as store
@@ -23,6 +24,7 @@ from app.views.main_window import MainWindow
 from app.views.parts import Parts
 from app.wiring import make_client, make_request
 
+_LOG = logging.getLogger(__name__)
 MODEL_FAULTS = frozenset({"model_missing", "model_broken", "model_mismatch"})
 
 
@@ -37,7 +39,10 @@ def main(image: Path | None = None, capture: bool = False) -> int:
     if instance.forward(name, wish):
         return 0
     server = instance.InstanceServer(name)
+    start_log()
+    _LOG.info("started")
     window = make_window(application)
+    window.controller.trouble.connect(lambda failure: _LOG.warning("told: %s", failure.code))
     server.requested.connect(partial(take_wish, window))
     window.painted.connect(partial(take_wish, window, wish, False))
     window.show()
@@ -49,7 +54,8 @@ def main(image: Path | None = None, capture: bool = False) -> int:
 def make_window(application: QApplication, settings_path: Path | None = None) -> MainWindow:
     """The main window with its real parts; nothing heavy has started yet."""
     path = settings_path or store.default_path()
-    settings = store.load(path)
+    loaded = store.load(path)
+    settings = loaded.settings
     theme = Theme(application, settings.theme if settings.theme in CHOICES else "system")
     bridge = EngineBridge(partial(make_client, settings.model))
     controller = Controller(bridge, make_request)
@@ -67,6 +73,9 @@ def make_window(application: QApplication, settings_path: Path | None = None) ->
         lambda chosen: bridge.change_client(partial(make_client, str(chosen)))
     )
     controller.trouble.connect(partial(_back_to_bundled, window, bridge))
+    if loaded.notice:
+        failure = Failure("settings_broken", loaded.notice, "Set again what you had changed.")
+        window.painted.connect(partial(controller.trouble.emit, failure))
     return window
 
 
@@ -95,4 +104,4 @@ def _save_settings(path: Path, settings: store.Settings) -> None:
     try:
         store.save(settings, path)
     except OSError as error:
-        logging.getLogger(__name__).warning("settings could not be saved: %s", error)
+        _LOG.warning("settings could not be saved: %s", error)

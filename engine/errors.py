@@ -29,6 +29,12 @@ class ErrorCode(str, Enum):
     server_failed = "server_failed"
     server_garbled = "server_garbled"
     server_blind = "server_blind"
+    disk_full = "disk_full"
+    download_failed = "download_failed"
+    download_stalled = "download_stalled"
+    checksum_mismatch = "checksum_mismatch"
+    history_broken = "history_broken"
+    history_unwritable = "history_unwritable"
     cancelled = "cancelled"
     internal = "internal"
 

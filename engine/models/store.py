@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from platformdirs import user_data_path
 from engine.errors import ErrorCode, VisCodexError
 from engine.models.card import FILE_NAME, ModelCard
 from engine.models.check import check_files
+from engine.models.sums import sha256_of
 
 BUNDLED = "viscodex-nano"
 FOLDER_VARIABLE = "VISCODEX_MODELS"
@@ -36,9 +36,14 @@ def model_folders() -> list[Path]:
     """Folders that hold folders of models, in the order they are looked through."""
     package = Path(__file__).resolve().parents[1]
     folders = [package / "assets" / "models", package.parent / "assets" / "models"]
-    named = os.environ.get(FOLDER_VARIABLE)
-    folders.append(Path(named) if named else user_data_path("viscodex") / "models")
+    folders.append(user_folder())
     return [folder for folder in folders if folder.is_dir()]
+
+
+def user_folder() -> Path:
+    """Where the user's own models are, whether it is there or not."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named) if named else user_data_path("viscodex") / "models"
 
 
 def find_model(name_or_path: str | Path = BUNDLED, mmproj: Path | None = None) -> ModelFiles:
@@ -94,11 +99,7 @@ def verify(files: ModelFiles) -> Iterator[tuple[Path, str | None]]:
         if wanted is None:
             yield path, None if not files.card.sha256 else "The card has no sum for it."
             continue
-        with path.open("rb") as file:
-            digest = hashlib.sha256()
-            while block := file.read(1 << 20):
-                digest.update(block)
-        same = digest.hexdigest() == wanted.lower()
+        same = sha256_of(path) == wanted.lower()
         yield path, None if same else "Its sum is not the one on the card."
 
 
@@ -110,7 +111,7 @@ def _from_files(model: Path, mmproj: Path | None) -> ModelFiles:
     if not model.is_file():
         raise _missing(f"There is no file '{model}'.", "Check the path of the model.")
     if mmproj is None:
-        mmproj = _beside(model)
+        mmproj = beside(model)
     if not mmproj.is_file():
         raise _missing(f"There is no file '{mmproj}'.", "Check the path of the vision file.")
     facts = check_files(model, mmproj)
@@ -122,7 +123,8 @@ def _from_files(model: Path, mmproj: Path | None) -> ModelFiles:
     return ModelFiles(model.absolute(), mmproj.absolute(), ModelCard.of_facts(facts))
 
 
-def _beside(model: Path) -> Path:
+def beside(model: Path) -> Path:
+    """The one vision file that lies beside a model. Raises VisCodexError(model_missing)."""
     others = [path for path in sorted(model.parent.glob("*.gguf")) if "mmproj" in path.name.lower()]
     if len(others) != 1:
         raise _missing(

@@ -104,8 +104,8 @@ def _is_loopback(name: str) -> bool:
 def find_key(url: str, environment: Mapping[str, str] = os.environ) -> str:
     """The key for a server: VISCODEX_API_KEY, or the system keyring's for its host, or "".
 
-    The keyring is asked where the package `keyring` is installed: service "viscodex", the host
-    (with its port, where the address has one) as the user name.
+    In the keyring: service "viscodex", the host (with its port, where the address has one) as the
+    user name.
     """
     key = environment.get(KEY_VARIABLE, "").strip()
     if key:
@@ -114,5 +114,5 @@ def find_key(url: str, environment: Mapping[str, str] = os.environ) -> str:
         import keyring
 
         return (keyring.get_password(KEYRING_SERVICE, urlsplit(url.strip()).netloc) or "").strip()
-    except Exception:  # no package, no keyring service, a locked one: then there is no key
+    except Exception:  # no keyring service, or a locked one: then there is no key
         return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from pathlib import Path
@@ -20,27 +19,7 @@ from app.capture.handlers.mss_grab import MssHandler
 from app.capture.handlers.qt_screen import QtScreenHandler
 from app.capture.models import Availability, CaptureError, Shot
 from app.preview import policy
-from app.store import settings as store
 from app.tasks import TaskRunner
-
-
-def test_settings_round_trip(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "settings.json"
-    assert store.load(path) == store.Settings()
-    wanted = store.Settings(theme="dark", target="html", auto_start=False)
-    store.save(wanted, path)
-    assert store.load(path) == wanted
-    assert json.loads(path.read_text())["schema_version"] == store.SCHEMA_VERSION
-    assert [p.name for p in path.parent.iterdir()] == ["settings.json"]
-
-
-@pytest.mark.parametrize(
-    "text", ["", "[1]", "{", '{"theme": 3, "auto_start": "yes", "unknown": 1}']
-)
-def test_damaged_settings_are_defaults(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "settings.json"
-    path.write_text(text)
-    assert store.load(path) == store.Settings()
 
 
 def test_second_start_is_forwarded(qtbot: Any, tmp_path: Path) -> None:
