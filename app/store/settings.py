@@ -27,6 +27,11 @@ class Settings:
     unwalled: bool = False  # run charts where they cannot be shut in
     preview_width: str = "source"
     model: str = ""
+    hotkey: str = "Ctrl+Shift+F8"  # portable text of QKeySequence; "" for none
+    capture_delay: int = 3  # seconds of "Snip after a delay"
+    tray: bool = True
+    autostart: bool = False
+    notifications: bool = True  # tell when a conversion in the background has ended
 
 
 def default_path() -> Path:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QTimer, Signal
+from PySide6.QtCore import QByteArray, QTimer, QUrl, Signal
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
+    QDesktopServices,
     QDragEnterEvent,
     QDropEvent,
     QGuiApplication,
@@ -25,6 +27,8 @@ from app.actions import ACTIONS, make_actions
 from app.bootstrap import asset
 from app.capture import main as capture
 from app.capture.flow import SnipFlow
+from app.capture.models import CaptureError
+from app.capture.permissions import SETTINGS_ADDRESS
 from app.controller import Controller, failure_of
 from app.intake import may_hold_picture
 from app.session import Failure, Picture, State
@@ -53,6 +57,7 @@ class MainWindow(QMainWindow):
 
     painted = Signal()
     model_chosen = Signal(Path)
+    reopen = Signal()
 
     def __init__(
         self, controller: Controller, theme: Theme, settings: Settings, parts: Parts
@@ -112,12 +117,15 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(middle)
         self.status = StatusBar(self.dresser)
         self.setStatusBar(self.status)
-        self.flow = SnipFlow(self, self.parts.handlers)
+        self.flow = SnipFlow(self, self.parts.handlers, self.controller.tasks, self.parts.state)
         self._surface = surface.prepare(self) if self.parts.web_allowed else None
 
     def _connect(self) -> None:
         slots: dict[str, Callable[[], object]] = {
             "snip": self.flow.start,
+            "snip_later": lambda: self.flow.start(self.settings.capture_delay),
+            "capture_settings": lambda: QDesktopServices.openUrl(QUrl(SETTINGS_ADDRESS)),
+            "reopen": self.reopen.emit,
             "open": self._open,
             "paste": self.paste,
             "sample": self._sample,
@@ -175,9 +183,13 @@ class MainWindow(QMainWindow):
         actions[f"theme_{self.theme.choice}"].setChecked(True)
         actions["sample"].setVisible(asset("samples/login.png") is not None)
         answer = capture.availability(self.parts.handlers)
-        actions["snip"].setEnabled(answer.ok)
-        if not answer.ok:
-            actions["snip"].setToolTip(f"Not possible here: {answer.reason}")
+        for name in ("snip", "snip_later"):
+            actions[name].setEnabled(answer.ok)
+            if not answer.ok:
+                actions[name].setToolTip(f"Not possible here: {answer.reason}")
+        # Only macOS wants a permission that counts from the next start.
+        for name in ("capture_settings", "reopen"):
+            actions[name].setEnabled(sys.platform == "darwin")
         self.resize(1200, 760)
         for name, restore in (
             ("geometry", self.restoreGeometry),
@@ -217,6 +229,7 @@ class MainWindow(QMainWindow):
         self.hide()  # ending the engine may take a moment that nobody has to watch
         self._tick.stop()
         self._edit_timer.stop()
+        self.flow.close()
         self.preview.shut()
         self.controller.close()
         super().closeEvent(event)
@@ -310,11 +323,10 @@ class MainWindow(QMainWindow):
         title = messages.error_text("render_failed").title
         self.banner.present("warn", title, message, [self.actions_by_name["refresh"]])
 
-    def _capture_failed(self, reason: str) -> None:
-        advice = "Open or paste a picture instead."
-        self.show_failure(
-            Failure("capture_unavailable", f"{reason[:1].upper()}{reason[1:]}.", advice)
-        )
+    def _capture_failed(self, error: CaptureError) -> None:
+        reason = str(error).rstrip(".")
+        message = f"{reason[:1].upper()}{reason[1:]}."
+        self.show_failure(Failure(error.code, message, error.advice))
 
     def _ask_about_picture(self) -> None:
         self.banner.present(

@@ -44,6 +44,7 @@ APP_PACKAGES = (
 )
 # A real screen for the capture tests, and the fonts the page generator draws with.
 DEV_PACKAGES = (
+    "dbus",
     "fonts-cantarell",
     "fonts-crosextra-carlito",
     "fonts-croscore",
@@ -57,6 +58,7 @@ DEV_PACKAGES = (
     "fonts-quicksand",
     "fonts-roboto",
     "openbox",
+    "xdotool",
     "xvfb",
 )
 PACKAGES = {"app": APP_PACKAGES, "dev": APP_PACKAGES + DEV_PACKAGES}
