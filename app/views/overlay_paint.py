@@ -47,6 +47,8 @@ class OverlayPainter:
         painter.fillRect(whole, self._colours.dim)
         lens = self._lens(selection)
         native, hovered = selection.native, selection.hovered
+        if selection.pointer is not None and selection.rect is None and hovered is None:
+            self._crosshair(painter, selection)
         if native is not None and selection.rect is not None and native.width and native.height:
             self._clear_part(painter, selection, native)
             self._read_out(painter, selection, selection.rect, native, lens)
@@ -54,8 +56,6 @@ class OverlayPainter:
             self._clear_part(painter, selection, hovered)
             place = geometry.to_widget(hovered, widget, selection.picture)
             self._read_out(painter, selection, place, hovered, lens)
-        if selection.pointer is not None and selection.rect is None:
-            self._crosshair(painter, selection)
         text = message or (hint if selection.anchor is None else "")
         if text:
             self._paint_hint(painter, text, selection)
