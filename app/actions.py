@@ -68,6 +68,19 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Begin the conversion as soon as a picture arrives",
         checkable=True,
     ),
+    ActionSpec("hotkey", "Hotkey…", "The key that starts a snip from anywhere"),
+    ActionSpec(
+        "tray", "Stay in the tray", "Closing the window leaves VisCodex in the tray", checkable=True
+    ),
+    ActionSpec(
+        "autostart", "Start with the system", "Wait in the tray from the login on", checkable=True
+    ),
+    ActionSpec(
+        "notifications",
+        "Tell when code is ready",
+        "A notice when a conversion ends while the window is away",
+        checkable=True,
+    ),
     ActionSpec("model", "Choose a model…", "Use a GGUF model of your own", "model"),
     ActionSpec(
         "theme_system", "Like the system", "Light or dark as the system has it", checkable=True

@@ -41,13 +41,15 @@ class PortalError(Exception):
         self.trouble = trouble
 
 
-def on_bus(name: str = BUS_NAME, seconds: float = 1.0) -> bool:
-    """Whether the session bus has `name` or can start it."""
+def on_bus(name: str = BUS_NAME, seconds: float = 1.0, running: bool = False) -> bool:
+    """Whether the session bus has `name` or can start it; with `running` only the first."""
     from jeepney import DBus
 
     try:
         with PortalClient(seconds) as client:
-            asked = (DBus().ListNames(), DBus().ListActivatableNames())
+            asked = [DBus().ListNames()]
+            if not running:
+                asked.append(DBus().ListActivatableNames())
             return any(name in client.send(one, seconds)[0] for one in asked)
     except PortalError:
         return False

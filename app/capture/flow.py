@@ -25,12 +25,15 @@ MOST_HIDDEN_MS = 1000
 class SnipFlow(QObject):
     """One snip at a time. Emits `taken(image)`, `left()` or `failed(CaptureError)`.
 
+    `selecting()` comes when the overlays are up and people look for their region.
+
     `state` keeps the region of the last snip over restarts.
     """
 
     taken = Signal(QImage)
     left = Signal()
     failed = Signal(object)
+    selecting = Signal()
 
     def __init__(
         self,
@@ -151,6 +154,7 @@ class SnipFlow(QObject):
         self.snip.taken.connect(self._take)
         self.snip.left.connect(self._leave)
         self.snip.show()
+        self.selecting.emit()
 
     def _take(self, image: QImage) -> None:
         if self.snip is not None and self.snip.region is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -27,10 +28,10 @@ class Settings:
     unwalled: bool = False  # run charts where they cannot be shut in
     preview_width: str = "source"
     model: str = ""
-    hotkey: str = "Ctrl+Shift+F8"  # portable text of QKeySequence; "" for none
+    # Portable text of a QKeySequence, "" for none. Qt calls the Command key of macOS Ctrl.
+    hotkey: str = "Ctrl+Alt+Meta+S" if sys.platform == "darwin" else "Ctrl+Shift+F8"
     capture_delay: int = 3  # seconds of "Snip after a delay"
     tray: bool = True
-    autostart: bool = False
     notifications: bool = True  # tell when a conversion in the background has ended
 
 

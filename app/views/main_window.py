@@ -53,11 +53,19 @@ EDIT_INTERVAL_MS = 400
 
 
 class MainWindow(QMainWindow):
-    """`painted` comes once, after the first paint: heavy parts start then."""
+    """`painted` comes once, after the first paint: heavy parts start then.
+
+    `kept(Settings)` after each change of a setting. Closing hides the window where
+    `stays_behind` says so and emits `put_away()`; else, and by `quit`, it emits `closed()`.
+    """
 
     painted = Signal()
     model_chosen = Signal(Path)
     reopen = Signal()
+    hotkey_wanted = Signal()
+    kept = Signal(object)
+    put_away = Signal()
+    closed = Signal()
 
     def __init__(
         self, controller: Controller, theme: Theme, settings: Settings, parts: Parts
@@ -89,6 +97,8 @@ class MainWindow(QMainWindow):
         self._edit_timer.timeout.connect(self._edited)
         self._said = ""
         self._first_paint = True
+        self.stays_behind: Callable[[], bool] = lambda: False
+        self.quits = False
         self._refresh()
 
     # Set-up -----------------------------------------------------------------
@@ -142,7 +152,8 @@ class MainWindow(QMainWindow):
             "pane_next": lambda: self._step_pane(1),
             "pane_previous": lambda: self._step_pane(-1),
             "shortcuts": lambda: dialogs.show_shortcuts(self),
-            "quit": self.close,
+            "hotkey": self.hotkey_wanted.emit,
+            "quit": self.quit,
         }
         for name, slot in slots.items():
             self.actions_by_name[name].triggered.connect(lambda *_, call=slot: call())
@@ -153,9 +164,13 @@ class MainWindow(QMainWindow):
         self.actions_by_name["scripts"].toggled.connect(self._set_scripts)
         self.actions_by_name["unwalled"].toggled.connect(self._set_unwalled)
         self.actions_by_name["auto_start"].toggled.connect(self._set_auto_start)
+        for name in ("tray", "notifications"):
+            self.actions_by_name[name].toggled.connect(
+                lambda on, field=name: self.keep(**{field: on})
+            )
         self.theme.changed.connect(self._theme_changed)
         self.bar.targets.chosen.connect(self._set_target)
-        self.preview.width_chosen.connect(lambda key: self._keep(preview_width=key))
+        self.preview.width_chosen.connect(lambda key: self.keep(preview_width=key))
         self.preview.failed.connect(self._preview_failed)
         self.preview.drawn.connect(lambda: self.code.edit.mark_error(0))
         self.code.edited.connect(lambda: self._edit_timer.start())
@@ -175,6 +190,8 @@ class MainWindow(QMainWindow):
         actions["scripts"].setChecked(settings.scripts)
         actions["unwalled"].setChecked(settings.unwalled)
         actions["auto_start"].setChecked(settings.auto_start)
+        actions["tray"].setChecked(settings.tray)
+        actions["notifications"].setChecked(settings.notifications)
         self.preview.set_scripts(settings.scripts)
         self.controller.auto_start = settings.auto_start
         self.controller.session.target = settings.target
@@ -226,6 +243,11 @@ class MainWindow(QMainWindow):
         if self.width() >= NARROW:
             state.setValue("window/outer", self.outer.saveState())
         state.setValue("window/inner", self.outer.inner.saveState())
+        if not self.quits and self.stays_behind():
+            event.ignore()
+            self.hide()
+            self.put_away.emit()
+            return
         self.hide()  # ending the engine may take a moment that nobody has to watch
         self._tick.stop()
         self._edit_timer.stop()
@@ -233,6 +255,22 @@ class MainWindow(QMainWindow):
         self.preview.shut()
         self.controller.close()
         super().closeEvent(event)
+        self.closed.emit()
+
+    def come_up(self) -> None:
+        """Show the window in front of the others."""
+        self.showNormal() if self.isMinimized() else self.show()
+        self.raise_()
+        self.activateWindow()
+
+    def quit(self) -> None:
+        """Close the window for good, wherever it is."""
+        self.quits = True
+        self.close()
+
+    def tell(self, tone: str, title: str, text: str) -> None:
+        """Show a notice that belongs to no conversion."""
+        self.banner.present(tone, title, text)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if may_hold_picture(event.mimeData()):
@@ -363,12 +401,12 @@ class MainWindow(QMainWindow):
     def _choose_model(self) -> None:
         path = dialogs.choose_model(self)
         if path is not None:
-            self._keep(model=str(path))
+            self.keep(model=str(path))
             self.model_chosen.emit(path)
 
     def forget_model(self) -> None:
         """Go back to the bundled model at the next start."""
-        self._keep(model="")
+        self.keep(model="")
 
     def _edited(self) -> None:
         session = self.controller.session
@@ -385,29 +423,31 @@ class MainWindow(QMainWindow):
 
     def _set_target(self, target: str) -> None:
         self.controller.set_target(target)
-        self._keep(target=target)
+        self.keep(target=target)
 
     def _set_scripts(self, on: bool) -> None:
         self.preview.set_scripts(on)
         self.preview.redraw()
-        self._keep(scripts=on)
+        self.keep(scripts=on)
 
     def _set_unwalled(self, on: bool) -> None:
         self.preview.set_unwalled(on)
         self.preview.redraw()
-        self._keep(unwalled=on)
+        self.keep(unwalled=on)
 
     def _set_auto_start(self, on: bool) -> None:
         self.controller.auto_start = on
-        self._keep(auto_start=on)
+        self.keep(auto_start=on)
 
     def _theme_changed(self) -> None:
         for choice in ("system", "light", "dark"):
             self.actions_by_name[f"theme_{choice}"].setChecked(choice == self.theme.choice)
-        self._keep(theme=self.theme.choice)
+        self.keep(theme=self.theme.choice)
 
-    def _keep(self, **changes: str | bool) -> None:
+    def keep(self, **changes: str | bool) -> None:
+        """Change settings and keep them."""
         settings = replace(self.settings, **changes)  # type: ignore[arg-type]
         if settings != self.settings:
             self.settings = settings
             self.parts.save_settings(settings)
+            self.kept.emit(settings)

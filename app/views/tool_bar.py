@@ -19,6 +19,7 @@ _MENU = (
     ("snip", "snip_later", "open", "paste", "sample"),
     ("generate", "cancel", "copy", "save", "refresh"),
     ("auto_start", "scripts", "unwalled", "model"),
+    ("hotkey", "tray", "autostart", "notifications"),
     ("theme_system", "theme_light", "theme_dark"),
     ("shortcuts", "quit"),
 )

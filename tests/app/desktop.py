@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import queue
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -121,3 +125,61 @@ def skip_without_xcb(stderr: str) -> None:
     """Skip where Qt's X11 platform cannot be loaded on this machine."""
     if "Could not load the Qt platform plugin" in stderr:
         pytest.skip("Qt's xcb plugin lacks a library here (Debian: libxcb-cursor0)")
+
+
+class Shell:
+    """The mock of a desktop's tray and notices; what it tells is kept in `heard`."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self._in, self._lines = process.stdin, queue.Queue[str]()
+        self.heard: list[dict[str, Any]] = []
+        threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
+
+    def _read(self, out: IO[str]) -> None:
+        for line in out:
+            self._lines.put(line)
+
+    def wait(self, key: str, seconds: float = 60) -> dict[str, Any]:
+        """The next thing told that has `key`. Raises queue.Empty where none comes in time."""
+        while True:
+            told: dict[str, Any] = json.loads(self._lines.get(timeout=seconds))
+            self.heard.append(told)
+            if key in told:
+                return told
+
+    def ask(self, command: str) -> None:
+        self._in.write(command + "\n")
+        self._in.flush()
+
+    def menu(self) -> list[dict[str, Any]]:
+        self.ask("menu")
+        entries: list[dict[str, Any]] = self.wait("menu")["menu"]
+        self.wait("done")
+        return entries
+
+    def click(self, text: str) -> None:
+        self.ask(f"click {text}")
+        self.wait("done")
+
+
+@contextmanager
+def shell(address: str) -> Iterator[Shell]:
+    """A desktop with a tray on the bus at `address`."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.app.mock_shell"],
+        cwd=ROOT,
+        env={**os.environ, "DBUS_SESSION_BUS_ADDRESS": address},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None and process.stdout is not None
+    made = Shell(process)
+    try:
+        made.wait("ready")
+        yield made
+    finally:
+        process.stdin.close()
+        process.terminate()
+        process.wait(10)
