@@ -14,7 +14,7 @@ from app.portal import on_bus
 
 MOST_RECENT = 5
 WATCHER = "org.kde.StatusNotifierWatcher"
-_LONGEST_TITLE = 48
+_LONGEST_TITLE = 60
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,6 @@ class Tray(QObject):
         for name in ("open", "paste"):
             self.menu.addAction(self._with_window(actions[name]))
         self.menu.addSeparator()
-        self._recent_title = self.menu.addAction("Copy the code of")
-        self._recent_title.setEnabled(False)
         self._after_recent = self.menu.addSeparator()
         self._recent: list[QAction] = []
         self.menu.addAction("Show the window").triggered.connect(lambda *_: self.opened.emit())
@@ -100,7 +98,7 @@ class Tray(QObject):
             action.deleteLater()
         self._recent = []
         for result in results[:MOST_RECENT]:
-            title = result.title
+            title = f"Copy code: {result.title}"
             if len(title) > _LONGEST_TITLE:
                 title = title[: _LONGEST_TITLE - 1] + "…"
             # Names of files may hold the mark of a keyboard shortcut.
@@ -108,7 +106,6 @@ class Tray(QObject):
             action.triggered.connect(lambda *_, call=result.choose: call())
             self.menu.insertAction(self._after_recent, action)
             self._recent.append(action)
-        self._recent_title.setVisible(bool(self._recent))
         self._after_recent.setVisible(bool(self._recent))
 
     def notify(self, title: str, text: str) -> None:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QCursor, QGuiApplication, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import (
+    QColor,
+    QCursor,
+    QGuiApplication,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
 from PySide6.QtWidgets import QWidget
 
 from app.views.dress import announce
@@ -31,7 +39,6 @@ class Countdown(QWidget):
             | Qt.WindowType.WindowDoesNotAcceptFocus,
         )
         self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
-        self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
         self.setAccessibleName("Seconds until the snip")
         self.setToolTip("Click to cancel")
         self.seconds = seconds
@@ -69,11 +76,13 @@ class Countdown(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        box = QRectF(self.rect()).adjusted(2, 2, -2, -2)
-        painter.setPen(QColor(self._colours.line))
-        painter.setBrush(self._colours.label)
-        painter.drawRoundedRect(box, 14, 14)
+        # Square and opaque: without a compositor corners and veils would be black.
+        box = QRectF(self.rect()).adjusted(1, 1, -1, -1)
+        ground = QColor(self._colours.label)
+        ground.setAlpha(255)
+        painter.setPen(QPen(self._colours.line, 2))
+        painter.setBrush(ground)
+        painter.drawRect(box)
         painter.setPen(self._colours.label_text)
         font = self.font()
         font.setPixelSize(SIDE // 2)

@@ -36,12 +36,14 @@ class HotkeyBox(QWidget):
         self._hotkey = hotkey
         self._keys = QKeySequenceEdit(QKeySequence(text))
         self._keys.setMaximumSequenceLength(1)
-        self._keys.setClearButtonEnabled(True)
         self._keys.setAccessibleName("Hotkey")
         for line in self._keys.findChildren(QLineEdit):
             line.setAccessibleName("Hotkey")
-            for button in line.findChildren(QWidget):
-                button.setAccessibleName("No hotkey")
+        self._clear = QPushButton("None")
+        self._clear.setAccessibleName("No hotkey")
+        self._clear.setToolTip("Use no hotkey")
+        self._clear.setAutoDefault(False)
+        self._clear.clicked.connect(self._none)
         self._test = QPushButton("Test")
         self._test.setAccessibleName("Test the hotkey")
         self._test.setCheckable(True)
@@ -59,9 +61,10 @@ class HotkeyBox(QWidget):
         layout.setHorizontalSpacing(10)
         layout.addWidget(label, 0, 0)
         layout.addWidget(self._keys, 0, 1)
-        layout.addWidget(self._test, 0, 2)
-        layout.addWidget(self._status, 1, 0, 1, 3)
-        layout.addWidget(self._method, 2, 0, 1, 3)
+        layout.addWidget(self._clear, 0, 2)
+        layout.addWidget(self._test, 0, 3)
+        layout.addWidget(self._status, 1, 0, 1, 4)
+        layout.addWidget(self._method, 2, 0, 1, 4)
         layout.setColumnStretch(1, 1)
         self._keys.editingFinished.connect(self._choose)
         self._test.toggled.connect(self._toggle)
@@ -87,7 +90,13 @@ class HotkeyBox(QWidget):
         self._kept = sequence
         self.chosen.emit(sequence.toString(QKeySequence.SequenceFormat.PortableText))
 
+    def _none(self) -> None:
+        self._keys.clear()
+        self._choose()
+
     def _toggle(self, on: bool) -> None:
+        self._test.setText("Stop" if on else "Test")
+        self._test.setAccessibleName("Stop the test" if on else "Test the hotkey")
         (self._hotkey.begin_test if on else self._hotkey.end_test)()
         self._show()
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from PySide6.QtCore import QByteArray, QTimer, QUrl, Signal
 from PySide6.QtGui import (
     QAction,
-    QCloseEvent,
     QDesktopServices,
     QDragEnterEvent,
     QDropEvent,
@@ -20,7 +19,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QShowEvent,
 )
-from PySide6.QtWidgets import QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from app import messages
 from app.actions import ACTIONS, make_actions
@@ -38,6 +37,7 @@ from app.views import dialogs, surface
 from app.views.banner import Banner
 from app.views.code_pane import CodePane
 from app.views.dress import Dresser, announce
+from app.views.kept_window import KeptWindow
 from app.views.parts import Parts
 from app.views.preview_pane import PreviewPane
 from app.views.source_pane import SourcePane, decode
@@ -52,11 +52,10 @@ NARROW = 900
 EDIT_INTERVAL_MS = 400
 
 
-class MainWindow(QMainWindow):
+class MainWindow(KeptWindow):
     """`painted` comes once, after the first paint: heavy parts start then.
 
-    `kept(Settings)` after each change of a setting. Closing hides the window where
-    `stays_behind` says so and emits `put_away()`; else, and by `quit`, it emits `closed()`.
+    `kept(Settings)` comes after each change of a setting.
     """
 
     painted = Signal()
@@ -64,8 +63,6 @@ class MainWindow(QMainWindow):
     reopen = Signal()
     hotkey_wanted = Signal()
     kept = Signal(object)
-    put_away = Signal()
-    closed = Signal()
 
     def __init__(
         self, controller: Controller, theme: Theme, settings: Settings, parts: Parts
@@ -97,8 +94,6 @@ class MainWindow(QMainWindow):
         self._edit_timer.timeout.connect(self._edited)
         self._said = ""
         self._first_paint = True
-        self.stays_behind: Callable[[], bool] = lambda: False
-        self.quits = False
         self._refresh()
 
     # Set-up -----------------------------------------------------------------
@@ -237,36 +232,19 @@ class MainWindow(QMainWindow):
         self.bar.set_compact(self.width() < 760)
         self.status.set_compact(self.width() < 640)
 
-    def closeEvent(self, event: QCloseEvent) -> None:
+    def remember(self) -> None:
         state = self.parts.state
         state.setValue("window/geometry", self.saveGeometry())
         if self.width() >= NARROW:
             state.setValue("window/outer", self.outer.saveState())
         state.setValue("window/inner", self.outer.inner.saveState())
-        if not self.quits and self.stays_behind():
-            event.ignore()
-            self.hide()
-            self.put_away.emit()
-            return
-        self.hide()  # ending the engine may take a moment that nobody has to watch
+
+    def shut(self) -> None:
         self._tick.stop()
         self._edit_timer.stop()
         self.flow.close()
         self.preview.shut()
         self.controller.close()
-        super().closeEvent(event)
-        self.closed.emit()
-
-    def come_up(self) -> None:
-        """Show the window in front of the others."""
-        self.showNormal() if self.isMinimized() else self.show()
-        self.raise_()
-        self.activateWindow()
-
-    def quit(self) -> None:
-        """Close the window for good, wherever it is."""
-        self.quits = True
-        self.close()
 
     def tell(self, tone: str, title: str, text: str) -> None:
         """Show a notice that belongs to no conversion."""

@@ -119,9 +119,9 @@ class OverlayPainter:
 
     def _label(self, painter: QPainter, box: QRectF, text: str) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setPen(QPen(self._colours.line, 1))  # on a dark screen the box alone is not seen
         painter.setBrush(self._colours.label)
-        painter.drawRoundedRect(box, 6, 6)
+        painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
         painter.setPen(self._colours.label_text)
         # On a very narrow screen the line is cut at its end rather than on both sides.
         shown = self._metrics.elidedText(text, Qt.TextElideMode.ElideRight, box.width() - 12)

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication, QKeySequenceEdit, QPushButton
 from app import resident as module
 from app.autostart import XdgAutostart
 from app.bootstrap import Application
+from app.capture.models import DENIED, CaptureError
 from app.hotkeys.main import Hotkey, HotkeyState
 from app.hotkeys.models import Combination, Told
 from app.resident import Resident
@@ -201,6 +202,7 @@ def test_dialog_changes_and_tests_the_key(resident: Callable[..., Made], qtbot: 
     qtbot.waitUntil(lambda: "It works" in box.status)
     assert not window.flow.active
     dialog.close()  # a test does not outlive it
+    assert test.text() == "Test"
     keyboard.press()
     qtbot.waitUntil(lambda: window.flow.snip is not None)
     window.flow.snip.overlays[0].left.emit()
@@ -210,9 +212,13 @@ def test_refused_key_says_why_and_cannot_be_tested(
     resident: Callable[..., Made], qtbot: Any
 ) -> None:
     window, made, _ = resident()
-    dialog, box = hotkey_dialog(window, made.hotkey, "")
+    dialog, box = hotkey_dialog(window, made.hotkey, "F9")
     box.chosen.connect(made.hotkey.set)
     dialog.show()
+    made.hotkey.set("F9")
+    none = next(one for one in box.findChildren(QPushButton) if one.text() == "None")
+    none.click()
+    assert made.hotkey.state is HotkeyState.OFF
     box.chosen.emit("Shift+A")
     assert "needed for typing" in box.status
     test = next(one for one in box.findChildren(QPushButton) if one.text() == "Test")
@@ -264,8 +270,8 @@ def test_only_the_last_results_are_in_the_menu(resident: Callable[..., Made]) ->
     for number in range(8):
         made._remember(module.Recent(f"a&b {number} " + 60 * "x", lambda: None))
     shown = [one.text() for one in made.tray.menu.actions() if "a&&b" in one.text()]
-    assert [text.split()[1] for text in shown] == ["7", "6", "5", "4", "3"]
-    assert all(len(text) <= 50 for text in shown)
+    assert [text.split()[3] for text in shown] == ["7", "6", "5", "4", "3"]
+    assert all(len(text) <= 61 for text in shown)
 
 
 def test_start_with_the_system_follows_the_record(
@@ -290,3 +296,14 @@ def test_start_with_the_system_that_fails_says_so(
     action.trigger()
     assert not action.isChecked()
     assert window.banner.isVisible()
+
+
+def test_a_refused_screen_offers_the_ways_around_it(resident: Callable[..., Made]) -> None:
+    window, _, _ = resident()
+    window.flow.failed.emit(CaptureError("the system does not allow it", DENIED, "Allow it."))
+    assert window.banner.title == "VisCodex may not see the screen"
+    assert window.banner.text == "The system does not allow it. Allow it."
+    offered = [one.text() for one in window.banner.findChildren(QPushButton) if one.isVisible()]
+    mac_only = ["Open the system's settings", "Quit and reopen"]
+    wanted = [*(mac_only if sys.platform == "darwin" else []), "Try again", "Open another picture…"]
+    assert offered == wanted

@@ -93,6 +93,10 @@ def test_a_day_in_the_tray(tmp_path: Path) -> None:
                 until(screen.lacks(OVERLAY), first)
                 assert screen.lacks(MAIN)()  # nothing was taken: the window stays away
 
+            again = viscodex("--hidden")
+            subprocess.run(again, env=environment, cwd=ROOT, check=True, timeout=60)
+            assert screen.lacks(MAIN)()  # a second start with the session changes nothing
+
             desktop.click("Show the window")
             until(screen.shows(MAIN), first)
             screen.do("search", "--onlyvisible", "--name", MAIN, "windowactivate", "--sync")
@@ -111,8 +115,8 @@ def test_a_day_in_the_tray(tmp_path: Path) -> None:
             told = desktop.wait("notice")
             assert told == {"notice": "The code is ready", "text": "login.png"}
             entries = [entry["label"] for entry in desktop.menu()]
-            title = entries[entries.index("Copy the code of") + 1]
-            assert title.startswith("login.png · HTML · ")
+            title = entries[entries.index("-") + 1]
+            assert title.startswith("Copy code: login.png · HTML · ")
             desktop.click(title)
             assert desktop.wait("notice")["notice"] == "Code copied"
             desktop.click("Quit")
