@@ -45,6 +45,7 @@ APP_PACKAGES = (
 # A real screen for the capture tests, and the fonts the page generator draws with.
 DEV_PACKAGES = (
     "dbus",
+    "desktop-file-utils",
     "fonts-cantarell",
     "fonts-crosextra-carlito",
     "fonts-croscore",
