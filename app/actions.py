@@ -23,6 +23,13 @@ class ActionSpec:
 
 ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("snip", "Snip the screen", "Drag a rectangle on the screen", "snip", ("Ctrl+N",)),
+    ActionSpec(
+        "snip_later",
+        "Snip after a delay",
+        "Time to open a menu first: a countdown, then snip",
+        "",
+        ("Ctrl+Shift+N",),
+    ),
     ActionSpec("open", "Open a picture…", "Open a picture file", "open", ("Ctrl+O",)),
     ActionSpec(
         "paste",
@@ -61,6 +68,19 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Begin the conversion as soon as a picture arrives",
         checkable=True,
     ),
+    ActionSpec("hotkey", "Hotkey…", "The key that starts a snip from anywhere"),
+    ActionSpec(
+        "tray", "Stay in the tray", "Closing the window leaves VisCodex in the tray", checkable=True
+    ),
+    ActionSpec(
+        "autostart", "Start with the system", "Wait in the tray from the login on", checkable=True
+    ),
+    ActionSpec(
+        "notifications",
+        "Tell when code is ready",
+        "A notice when a conversion ends while the window is away",
+        checkable=True,
+    ),
     ActionSpec("model", "Choose a model…", "Use a GGUF model of your own", "model"),
     ActionSpec(
         "theme_system", "Like the system", "Light or dark as the system has it", checkable=True
@@ -80,18 +100,25 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("pane_next", "Next pane", "Focus the next pane", keys=("F6",)),
     ActionSpec("pane_previous", "Previous pane", "Focus the previous pane", keys=("Shift+F6",)),
     ActionSpec("shortcuts", "Keyboard shortcuts", "List all shortcuts", "keyboard", ("F1",)),
+    ActionSpec(
+        "capture_settings", "Open the system's settings", "Where the screen may be recorded"
+    ),
+    ActionSpec("reopen", "Quit and reopen", "A new permission counts from the next start"),
     ActionSpec("quit", "Quit", "Close VisCodex", "", ("Ctrl+Q",)),
 )
 
 OVERLAY_KEYS: tuple[tuple[str, str], ...] = (
     ("Drag", "Select"),
+    ("Click", "Take the window under the pointer"),
     ("Enter", "Take the selection"),
     ("Esc", "Leave"),
     ("Arrows", "Move the selection by 1 px (Ctrl: 10 px)"),
     ("Shift+Arrows", "Resize the selection by 1 px (Ctrl: 10 px)"),
     ("Space", "Hold while dragging to move the selection"),
     ("A", "Select this whole screen"),
-    ("Tab", "Go to the next screen"),
+    ("L", "Select the region of the last snip"),
+    ("W", "Select the next window (Shift: the one before)"),
+    ("Tab", "Go to the next screen (Shift: the one before)"),
 )
 """Keys inside the overlay; handled there, listed here for the help page."""
 

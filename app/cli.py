@@ -28,7 +28,7 @@ COMMANDS = ("convert", "render", "compare", "models", "devices", "doctor")
 cli = typer.Typer(
     name="viscodex",
     help="Snip a part of the screen, get the code that draws it, on your own machine.\n\n"
-    "`viscodex [IMAGE] [--capture]` opens the application.",
+    "`viscodex [IMAGE] [--capture] [--hidden]` opens the application.",
     epilog=EPILOG,
     no_args_is_help=False,
     add_completion=False,
@@ -68,6 +68,7 @@ def _read_text(path: Path) -> str:
 def open_window(
     image: Annotated[Path | None, typer.Argument(help="Picture to open.")] = None,
     capture: Annotated[bool, typer.Option("--capture", help="Snip at once.")] = False,
+    hidden: Annotated[bool, typer.Option("--hidden", help="Wait in the tray.")] = False,
 ) -> None:
     """Open the application, with a picture or a snip."""
     if image is not None and not image.exists():
@@ -86,7 +87,7 @@ def open_window(
         )
     from app.main import main as run_window
 
-    raise typer.Exit(run_window(image, capture=capture))
+    raise typer.Exit(run_window(image, capture=capture, hidden=hidden))
 
 
 @cli.command(epilog=f"Example: viscodex convert login.png --out login.html. {EPILOG}")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QTimer, Signal
+from PySide6.QtCore import QByteArray, QTimer, QUrl, Signal
 from PySide6.QtGui import (
     QAction,
-    QCloseEvent,
+    QDesktopServices,
     QDragEnterEvent,
     QDropEvent,
     QGuiApplication,
@@ -18,13 +19,15 @@ from PySide6.QtGui import (
     QResizeEvent,
     QShowEvent,
 )
-from PySide6.QtWidgets import QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from app import messages
 from app.actions import ACTIONS, make_actions
 from app.bootstrap import asset
 from app.capture import main as capture
 from app.capture.flow import SnipFlow
+from app.capture.models import CaptureError
+from app.capture.permissions import SETTINGS_ADDRESS
 from app.controller import Controller, failure_of
 from app.intake import may_hold_picture
 from app.session import Failure, Picture, State
@@ -34,6 +37,7 @@ from app.views import dialogs, surface
 from app.views.banner import Banner
 from app.views.code_pane import CodePane
 from app.views.dress import Dresser, announce
+from app.views.kept_window import KeptWindow
 from app.views.parts import Parts
 from app.views.preview_pane import PreviewPane
 from app.views.source_pane import SourcePane, decode
@@ -48,11 +52,17 @@ NARROW = 900
 EDIT_INTERVAL_MS = 400
 
 
-class MainWindow(QMainWindow):
-    """`painted` comes once, after the first paint: heavy parts start then."""
+class MainWindow(KeptWindow):
+    """`painted` comes once, after the first paint: heavy parts start then.
+
+    `kept(Settings)` comes after each change of a setting.
+    """
 
     painted = Signal()
     model_chosen = Signal(Path)
+    reopen = Signal()
+    hotkey_wanted = Signal()
+    kept = Signal(object)
 
     def __init__(
         self, controller: Controller, theme: Theme, settings: Settings, parts: Parts
@@ -112,12 +122,15 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(middle)
         self.status = StatusBar(self.dresser)
         self.setStatusBar(self.status)
-        self.flow = SnipFlow(self, self.parts.handlers)
+        self.flow = SnipFlow(self, self.parts.handlers, self.controller.tasks, self.parts.state)
         self._surface = surface.prepare(self) if self.parts.web_allowed else None
 
     def _connect(self) -> None:
         slots: dict[str, Callable[[], object]] = {
             "snip": self.flow.start,
+            "snip_later": lambda: self.flow.start(self.settings.capture_delay),
+            "capture_settings": lambda: QDesktopServices.openUrl(QUrl(SETTINGS_ADDRESS)),
+            "reopen": self.reopen.emit,
             "open": self._open,
             "paste": self.paste,
             "sample": self._sample,
@@ -134,7 +147,8 @@ class MainWindow(QMainWindow):
             "pane_next": lambda: self._step_pane(1),
             "pane_previous": lambda: self._step_pane(-1),
             "shortcuts": lambda: dialogs.show_shortcuts(self),
-            "quit": self.close,
+            "hotkey": self.hotkey_wanted.emit,
+            "quit": self.quit,
         }
         for name, slot in slots.items():
             self.actions_by_name[name].triggered.connect(lambda *_, call=slot: call())
@@ -145,9 +159,13 @@ class MainWindow(QMainWindow):
         self.actions_by_name["scripts"].toggled.connect(self._set_scripts)
         self.actions_by_name["unwalled"].toggled.connect(self._set_unwalled)
         self.actions_by_name["auto_start"].toggled.connect(self._set_auto_start)
+        for name in ("tray", "notifications"):
+            self.actions_by_name[name].toggled.connect(
+                lambda on, field=name: self.keep(**{field: on})
+            )
         self.theme.changed.connect(self._theme_changed)
         self.bar.targets.chosen.connect(self._set_target)
-        self.preview.width_chosen.connect(lambda key: self._keep(preview_width=key))
+        self.preview.width_chosen.connect(lambda key: self.keep(preview_width=key))
         self.preview.failed.connect(self._preview_failed)
         self.preview.drawn.connect(lambda: self.code.edit.mark_error(0))
         self.code.edited.connect(lambda: self._edit_timer.start())
@@ -167,6 +185,8 @@ class MainWindow(QMainWindow):
         actions["scripts"].setChecked(settings.scripts)
         actions["unwalled"].setChecked(settings.unwalled)
         actions["auto_start"].setChecked(settings.auto_start)
+        actions["tray"].setChecked(settings.tray)
+        actions["notifications"].setChecked(settings.notifications)
         self.preview.set_scripts(settings.scripts)
         self.controller.auto_start = settings.auto_start
         self.controller.session.target = settings.target
@@ -175,9 +195,13 @@ class MainWindow(QMainWindow):
         actions[f"theme_{self.theme.choice}"].setChecked(True)
         actions["sample"].setVisible(asset("samples/login.png") is not None)
         answer = capture.availability(self.parts.handlers)
-        actions["snip"].setEnabled(answer.ok)
-        if not answer.ok:
-            actions["snip"].setToolTip(f"Not possible here: {answer.reason}")
+        for name in ("snip", "snip_later"):
+            actions[name].setEnabled(answer.ok)
+            if not answer.ok:
+                actions[name].setToolTip(f"Not possible here: {answer.reason}")
+        # Only macOS wants a permission that counts from the next start.
+        for name in ("capture_settings", "reopen"):
+            actions[name].setEnabled(sys.platform == "darwin")
         self.resize(1200, 760)
         for name, restore in (
             ("geometry", self.restoreGeometry),
@@ -208,18 +232,23 @@ class MainWindow(QMainWindow):
         self.bar.set_compact(self.width() < 760)
         self.status.set_compact(self.width() < 640)
 
-    def closeEvent(self, event: QCloseEvent) -> None:
+    def remember(self) -> None:
         state = self.parts.state
         state.setValue("window/geometry", self.saveGeometry())
         if self.width() >= NARROW:
             state.setValue("window/outer", self.outer.saveState())
         state.setValue("window/inner", self.outer.inner.saveState())
-        self.hide()  # ending the engine may take a moment that nobody has to watch
+
+    def shut(self) -> None:
         self._tick.stop()
         self._edit_timer.stop()
+        self.flow.close()
         self.preview.shut()
         self.controller.close()
-        super().closeEvent(event)
+
+    def tell(self, tone: str, title: str, text: str) -> None:
+        """Show a notice that belongs to no conversion."""
+        self.banner.present(tone, title, text)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if may_hold_picture(event.mimeData()):
@@ -310,11 +339,10 @@ class MainWindow(QMainWindow):
         title = messages.error_text("render_failed").title
         self.banner.present("warn", title, message, [self.actions_by_name["refresh"]])
 
-    def _capture_failed(self, reason: str) -> None:
-        advice = "Open or paste a picture instead."
-        self.show_failure(
-            Failure("capture_unavailable", f"{reason[:1].upper()}{reason[1:]}.", advice)
-        )
+    def _capture_failed(self, error: CaptureError) -> None:
+        reason = str(error).rstrip(".")
+        message = f"{reason[:1].upper()}{reason[1:]}."
+        self.show_failure(Failure(error.code, message, error.advice))
 
     def _ask_about_picture(self) -> None:
         self.banner.present(
@@ -351,12 +379,12 @@ class MainWindow(QMainWindow):
     def _choose_model(self) -> None:
         path = dialogs.choose_model(self)
         if path is not None:
-            self._keep(model=str(path))
+            self.keep(model=str(path))
             self.model_chosen.emit(path)
 
     def forget_model(self) -> None:
         """Go back to the bundled model at the next start."""
-        self._keep(model="")
+        self.keep(model="")
 
     def _edited(self) -> None:
         session = self.controller.session
@@ -373,29 +401,31 @@ class MainWindow(QMainWindow):
 
     def _set_target(self, target: str) -> None:
         self.controller.set_target(target)
-        self._keep(target=target)
+        self.keep(target=target)
 
     def _set_scripts(self, on: bool) -> None:
         self.preview.set_scripts(on)
         self.preview.redraw()
-        self._keep(scripts=on)
+        self.keep(scripts=on)
 
     def _set_unwalled(self, on: bool) -> None:
         self.preview.set_unwalled(on)
         self.preview.redraw()
-        self._keep(unwalled=on)
+        self.keep(unwalled=on)
 
     def _set_auto_start(self, on: bool) -> None:
         self.controller.auto_start = on
-        self._keep(auto_start=on)
+        self.keep(auto_start=on)
 
     def _theme_changed(self) -> None:
         for choice in ("system", "light", "dark"):
             self.actions_by_name[f"theme_{choice}"].setChecked(choice == self.theme.choice)
-        self._keep(theme=self.theme.choice)
+        self.keep(theme=self.theme.choice)
 
-    def _keep(self, **changes: str | bool) -> None:
+    def keep(self, **changes: str | bool) -> None:
+        """Change settings and keep them."""
         settings = replace(self.settings, **changes)  # type: ignore[arg-type]
         if settings != self.settings:
             self.settings = settings
             self.parts.save_settings(settings)
+            self.kept.emit(settings)

@@ -16,9 +16,10 @@ TARGETS = (
     ("matplotlib", "Chart", "Make a chart with matplotlib"),
 )
 _MENU = (
-    ("snip", "open", "paste", "sample"),
+    ("snip", "snip_later", "open", "paste", "sample"),
     ("generate", "cancel", "copy", "save", "refresh"),
     ("auto_start", "scripts", "unwalled", "model"),
+    ("hotkey", "tray", "autostart", "notifications"),
     ("theme_system", "theme_light", "theme_dark"),
     ("shortcuts", "quit"),
 )

@@ -19,7 +19,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
-from budgets import SAMPLES, SECONDS, Row, never_seen, print_row
+from budgets import SAMPLES, Row, never_seen, print_row
 from peers import Command, Run, Server, Setting, data_url, peak_memory
 from PIL import Image
 
@@ -101,7 +101,9 @@ def beside(files: ModelFiles, tools: Path, tokens: int, repeats: int, work: Path
 
         peak = 0
         for number in range(repeats + 1):
-            picture = to_grid(load_picture(never_seen(SAMPLES / "login.png", number)), files.card.image)
+            picture = to_grid(
+                load_picture(never_seen(SAMPLES / "login.png", number)), files.card.image
+            )
             path = work / "picture.png"
             picture.save(path)
             found = convert(number)
@@ -125,7 +127,9 @@ def beside(files: ModelFiles, tools: Path, tokens: int, repeats: int, work: Path
         first = statistics.median(run.first for run in list_of_runs)
         speed = statistics.median(run.speed for run in list_of_runs)
         counts = {run.prompt_tokens for run in list_of_runs}
-        print(f"  {name:8} {first:7.3f} s to the first token, {speed:7.1f} tokens/s, prompt {counts}")
+        print(
+            f"  {name:8} {first:7.3f} s to the first token, {speed:7.1f} tokens/s, prompt {counts}"
+        )
     for peer in ("command", "server"):
         yield Row(f"first token, ours / {peer}'s", _ratio(runs, peer, "first"), 1.0, "x")
         yield Row(f"seconds a token, ours / {peer}'s", 1 / _ratio(runs, peer, "speed"), 1.0, "x")
@@ -192,7 +196,9 @@ def drafted(files: ModelFiles, repeats: int) -> Iterator[Row]:
     pairs = [(once(None), once(old)) for _ in range(repeats)]
     session.close()
     plain = statistics.median(slow for slow, _ in pairs)
-    print(f"  {len(new)} tokens, {stays:.0%} of them old; without a draft {len(new) / plain:.1f} / s")
+    print(
+        f"  {len(new)} tokens, {stays:.0%} of them old; without a draft {len(new) / plain:.1f} / s"
+    )
     # As a budget: seconds with the draft over seconds without, at most 1 / 2.5.
     ratio = statistics.median(fast / slow for slow, fast in pairs)
     yield Row("edit with a draft / without", ratio, 0.4, "x")
@@ -200,7 +206,9 @@ def drafted(files: ModelFiles, repeats: int) -> Iterator[Row]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tools", type=Path, required=True, help="folder of llama-server and so on")
+    parser.add_argument(
+        "--tools", type=Path, required=True, help="folder of llama-server and so on"
+    )
     parser.add_argument("--big", type=Path, help="folder for the model of 3B shape")
     parser.add_argument("--only-big", action="store_true")
     parser.add_argument("--repeats", type=int, default=5)

@@ -41,8 +41,7 @@ def print_row(row: Row) -> None:
     """One line of the table."""
     verdict = "" if row.value <= row.budget else "  over"
     print(
-        f"{row.what:42} {row.value:8.3f} {row.unit}"
-        f"   budget {row.budget:.2f} {row.unit}{verdict}",
+        f"{row.what:42} {row.value:8.3f} {row.unit}   budget {row.budget:.2f} {row.unit}{verdict}",
         flush=True,
     )
 
