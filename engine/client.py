@@ -77,8 +77,6 @@ class EngineClient:
         """The name of the model, "" as long as none is chosen."""
         return self._model.name if self._model is not None else ""
 
-    writes_several = True  # candidates in one request
-
     @property
     def takes_instructions(self) -> bool:
         """Whether the model can be told what to change."""

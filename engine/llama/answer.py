@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from engine.llama.sampling import LoopGuard
 from engine.llama.vocabulary import TextDecoder
+from engine.loops import LoopGuard
 
 _CLOSING = re.compile(r"\n[ \t]*```")
 _LOOK_BACK = 64  # characters: a closing fence may come in several tokens

@@ -1,4 +1,4 @@
-"""From logits to the next token, and the guard against endless repetition."""
+"""From logits to the next token."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.llama.library import llama
-
-LOOP_TOKENS = 128
-LOOP_COPIES = 4
-LONGEST_PERIOD = 256
 
 
 @dataclass(frozen=True)
@@ -57,30 +53,3 @@ def _links(sampling: Sampling) -> list[Any]:
     links.append(llama.llama_sampler_init_temp(sampling.temperature))
     links.append(llama.llama_sampler_init_dist(sampling.seed))
     return links
-
-
-class LoopGuard:
-    """Notices when the tail of an answer is the same few tokens again and again.
-
-    Tables and data rows repeat too, so a loop is only what repeats with one period for
-    LOOP_TOKENS tokens and LOOP_COPIES further copies. Costs LONGEST_PERIOD comparisons a token.
-    """
-
-    def __init__(self) -> None:
-        self._tokens: list[int] = []
-        self._runs = [0] * (LONGEST_PERIOD + 1)
-
-    def repeats(self, token: int) -> bool:
-        """Take the next token; whether the answer is now in a loop."""
-        tokens, runs = self._tokens, self._runs
-        tokens.append(token)
-        last = len(tokens) - 1
-        looping = False
-        for period in range(1, min(last, LONGEST_PERIOD) + 1):
-            if tokens[last - period] == token:
-                runs[period] += 1
-                if runs[period] >= max(LOOP_TOKENS, LOOP_COPIES * period):
-                    looping = True
-            else:
-                runs[period] = 0
-        return looping

@@ -18,7 +18,7 @@ from engine.images import ImageLimits
 from engine.llama.answer import Answer
 from engine.llama.ledger import ImageItem, cells_of, positions_of
 from engine.llama.library import llama, mtmd
-from engine.llama.sampling import LoopGuard, Sampling
+from engine.llama.sampling import Sampling
 from engine.llama.session import SessionOptions, VisionSession
 from engine.llama.vision import picture_key
 from engine.prompt import PromptPart, build_prompt
@@ -270,19 +270,6 @@ def test_the_flag_is_seen_by_another_holder_at_once() -> None:
     assert not other.is_set()
     flag.close()
     assert not flag.path or not flag.path.exists()
-
-
-def test_the_loop_guard_lets_tables_pass() -> None:
-    def loops(tokens: list[int]) -> bool:
-        guard = LoopGuard()
-        return max(list(map(guard.repeats, tokens)))
-
-    assert not loops([1, 2, 3] * 30)  # thirty equal cells
-    assert loops([1, 2, 3] * 60)
-    assert loops([7] * 200)
-    assert not loops(list(range(200)) * 4)
-    assert loops(list(range(200)) * 6)
-    assert not loops([index * index % 97 + index // 97 for index in range(3000)])
 
 
 @pytest.mark.parametrize(
