@@ -25,7 +25,14 @@ from engine.llama.sampling import Sampling
 from engine.llama.session import Prefilled, VisionSession
 from engine.llama.vision import Chunks, picture_key
 from engine.models.card import ModelCard
-from engine.prompt import HINTS_EXPLAINED, PromptPart, build_prompt, instruction_for
+from engine.prompt import (
+    CHATML,
+    HINTS_EXPLAINED,
+    Layout,
+    PromptPart,
+    build_prompt,
+    instruction_for,
+)
 from engine.protocol import (
     CandidateDone,
     ConvertRequest,
@@ -144,10 +151,16 @@ class Converter:
     """A loaded model with its card. `convert` ends in a Done event, or raises VisCodexError."""
 
     def __init__(
-        self, session: VisionSession, card: ModelCard, reader: TextReader, flag: CancelFlag
+        self,
+        session: VisionSession,
+        card: ModelCard,
+        reader: TextReader,
+        flag: CancelFlag,
+        layout: Layout = CHATML,
     ) -> None:
         self.session = session
         self.card = card
+        self.layout = layout
         self._reader = reader
         self._flag = flag
 
@@ -222,7 +235,7 @@ class Converter:
 
     def _look(self, seen: Image.Image, key: str, emit: Emit) -> Prefilled:
         """Bring everything up to the picture into the cache, while its text is read."""
-        parts = build_prompt("", "", "", self.card.system)
+        parts = build_prompt("", "", "", self.card.system, self.layout)
         head = parts[: 1 + next(i for i, part in enumerate(parts) if part.kind == "image")]
         with self.session.tokenize(head, seen, key) as chunks:
             looked = self.session.prefill(chunks, _steps(emit, Encoding), ahead=True)
@@ -247,7 +260,7 @@ class Converter:
             hints = format_hints(lines, scale, count)
             explained = HINTS_EXPLAINED if hints and self.card.prompt == "full" else ""
             parts: list[PromptPart] = build_prompt(
-                hints, explained + instruction, prefill, self.card.system
+                hints, explained + instruction, prefill, self.card.system, self.layout
             )
             chunks = self.session.tokenize(parts, seen, key)
             taken = sum(i.cells if isinstance(i, ImageItem) else 1 for i in chunks.items)

@@ -15,18 +15,22 @@ from engine.llama.library import llama, set_up
 from engine.llama.session import SessionOptions, VisionSession
 from engine.llama.vision import Progress
 from engine.models.card import ModelCard
-from engine.models.check import check_headers
+from engine.models.check import ModelFacts, check_headers
+from engine.models.families import PROJECTORS
 from engine.models.header import read_header
+from engine.prompt import Layout
 from engine.protocol import LoadRequest
+from engine.template import Tokens, layout_of
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A session, the card as the plan left it, and the plan."""
+    """A session, the card as the plan left it, the plan, and how prompts are laid out."""
 
     session: VisionSession
     card: ModelCard
     plan: Plan
+    layout: Layout
 
 
 def load(
@@ -76,9 +80,17 @@ def load(
                 raise
             tried.append(f"{plan.reason}, but that failed")
             continue
-        reason = "; ".join([*tried, plan.reason])
-        return Loaded(session, replace(card, image=limits), replace(plan, reason=reason))
+        layout, remark = _layout(session, facts)
+        reason = "; ".join(filter(None, [*tried, plan.reason, remark]))
+        return Loaded(session, replace(card, image=limits), replace(plan, reason=reason), layout)
     raise AssertionError("plans end with the processor's")  # pragma: no cover
+
+
+def _layout(session: VisionSession, facts: ModelFacts) -> tuple[Layout, str]:
+    """The layout of the model's own chat template, or the built-in one and why."""
+    vocabulary = session.vocabulary
+    tokens = Tokens(vocabulary.bos, vocabulary.eos, vocabulary.starts_with_bos)
+    return layout_of(facts.template, PROJECTORS[facts.projector], tokens)
 
 
 def _graphics() -> list[Device]:

@@ -99,4 +99,4 @@ def test_a_device_that_fails_is_followed_by_the_processor(client: EngineClient) 
 def test_without_a_card_nothing_is_tried(files: ModelFiles) -> None:
     with EngineClient(files) as client:
         events = list(client.convert(request()))
-    assert note(events) == "processor"
+    assert note(events) == "processor; prompts are ChatML: the file has no chat template"
