@@ -134,6 +134,10 @@ def convert(
     temperature: Annotated[
         float | None, typer.Option(min=0.0, max=2.0, help="0 is greedy.")
     ] = None,
+    grammar: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="GBNF grammar of the code, without its fences."),
+    ] = None,
     best_of: Annotated[
         int | None,
         typer.Option(
@@ -181,6 +185,7 @@ def convert(
         max_tokens=max_tokens,
         seed=seed,
         temperature=temperature,
+        grammar=None if grammar is None else _read_text(grammar),
         best_of=best_of,
         repair=repair,
         split=split == "auto",

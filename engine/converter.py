@@ -17,6 +17,7 @@ from PIL import Image
 
 from engine.cancel import CancelFlag
 from engine.errors import ErrorCode, VisCodexError
+from engine.grammar import fenced
 from engine.hints import TextLine, format_hints, read, worth_giving
 from engine.images import load_picture, to_grid
 from engine.llama.answer import Answer
@@ -168,6 +169,7 @@ class Converter:
         """Answer a request for code. `load_seconds` is only passed on to the figures."""
         clock = _Clock()
         task = self._task(request)
+        self.session.sampler(self._sampling(request)).close()  # a bad grammar is told at once
         picture = load_picture(request.image)
         seen = to_grid(picture, self.card.image)
         key = picture_key(seen)
@@ -343,6 +345,7 @@ class Converter:
             top_p=float(card.get("top_p", default.top_p)),
             min_p=float(card.get("min_p", default.min_p)),
             seed=request.seed,
+            grammar="" if request.grammar is None else fenced(request.grammar),
         )
 
     def _figures(

@@ -277,11 +277,11 @@ class VisionSession:
             self._forget()
 
     def sampler(self, sampling: Sampling) -> Sampler:
-        """A new sampler; the caller closes it."""
-        return Sampler(sampling)
+        """A new sampler; the caller closes it. Raises VisCodexError(bad_input): its grammar."""
+        return Sampler(sampling, self.vocabulary)
 
     def draw(self, sampler: Sampler, row: int = -1) -> int:
-        """The next token after a row of the last pass (-1: its last)."""
+        """The next token after a row of the last pass (-1: its last); see Sampler.draw."""
         return sampler.draw(self._context, row)
 
     def logits(self, row: int = -1) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ from PIL import Image
 from engine import protocol
 from engine.client import EngineClient
 from engine.errors import ErrorCode, VisCodexError
+from engine.grammar import fenced
 from engine.hints import TextLine, format_hints, worth_giving
 from engine.images import ImageLimits, load_picture, to_grid
 from engine.models.card import ModelCard
@@ -74,6 +75,7 @@ class RemoteClient:
         self._busy = threading.Lock()  # held for the length of a request
         self._state = threading.Lock()  # held for moments
         self._running: Running | None = None
+        self._facts: ServerFacts | None = None  # as long as nobody asked for them
         self._closed = False
 
     def __enter__(self) -> RemoteClient:
@@ -149,7 +151,7 @@ class RemoteClient:
     def _begin(self, running: Running) -> None:
         """Find out the model, and whether the server is there at all."""
         running.emit(protocol.Loading(0.0))
-        facts = running.wait_for(ask_models(self.server, PROBE))
+        facts = self._facts = running.wait_for(ask_models(self.server, PROBE))
         name = self._model or self._only(facts)
         context = dict(zip(facts.models, facts.contexts, strict=True)).get(name, 0)
         self._model = name
@@ -182,13 +184,14 @@ class RemoteClient:
             self._begin(running)
             load = clock.now() - began
             clock.leave_out(load)
+        task = _task(request)
+        grammar = self._grammar(request, task, running)
         running.emit(protocol.Encoding(0.0))
         lines = self._read(request, picture, running, clock)
         scale = (seen.width / picture.width, seen.height / picture.height)
         if not worth_giving(lines, (request.hints, self._card.hints), scale[1]):
             lines = []
-        task = _task(request)
-        body = self._body(request, task, format_hints(lines, scale), seen)
+        body = self._body(request, task, format_hints(lines, scale), seen, grammar)
         exchange = _Exchange(running, RemoteAnswer(task), clock)
         running.wait_for(ask(self.server, body, self._patience, exchange.answered, exchange.take))
         if exchange.answer.silent:
@@ -212,8 +215,33 @@ class RemoteClient:
         running.emit(protocol.TextRead(lines))
         return lines
 
+    def _grammar(self, request: ConvertRequest, task: Task | None, running: Running) -> str:
+        """The grammar as the server takes it, "" where none is asked for.
+
+        Other servers than llama.cpp's have other fields for it, or leave out what they do not know
+        and answer as they like. Raises VisCodexError.
+        """
+        if request.grammar is None:
+            return ""
+        tasks = TASKS.values() if task is None else (task,)
+        grammar = fenced(request.grammar, [one.prefill for one in tasks])
+        if self._facts is None:
+            self._facts = running.wait_for(ask_models(self.server, PROBE))
+        if not self._facts.llama_server:
+            raise VisCodexError(
+                ErrorCode.bad_input,
+                f"{self.server.host} takes no grammar.",
+                "Leave the grammar out, or ask a llama-server.",
+            )
+        return grammar
+
     def _body(
-        self, request: ConvertRequest, task: Task | None, hints: str, seen: Image.Image
+        self,
+        request: ConvertRequest,
+        task: Task | None,
+        hints: str,
+        seen: Image.Image,
+        grammar: str,
     ) -> dict[str, Any]:
         card = self._card
         explained = HINTS_EXPLAINED if hints and card.prompt == "full" else ""
@@ -230,6 +258,7 @@ class RemoteClient:
             seed=request.seed,
             temperature=temperature,
             max_tokens=longest,
+            grammar=grammar,
         )
 
 

@@ -126,6 +126,15 @@ class TestConvert:
         assert first == second != third
         assert first.startswith("w0 w")
 
+    def test_a_grammar(self, samples: Path, tmp_path: Path, scripted: dict[str, Path]) -> None:
+        (tmp_path / "page.gbnf").write_text('root ::= [^/]+ "/p>"')
+        arguments = ("--to", "html", "--model", scripted["page"], "--max-tokens", 40)
+        ended = viscodex(
+            "convert", samples / "login.png", *arguments, "--grammar", tmp_path / "page.gbnf"
+        )
+        assert ended.status == 0, ended.err
+        assert ended.out == "<!DOCTYPE html>\n<body><p>Sign in</p>\n"
+
     def test_the_best_of_several_answers(self, samples: Path, scripted: dict[str, Path]) -> None:
         arguments = ("convert", samples / "login.png", "--to", "html", "--json", "--best-of", 6)
         ended = viscodex(*arguments, "--model", scripted["varied"])
