@@ -333,10 +333,20 @@ def verify_model(
 
 
 @cli.command(epilog=EPILOG)
-def devices(as_json: JsonOption = False) -> None:
+def devices(
+    as_json: JsonOption = False,
+    forget: Annotated[
+        bool,
+        typer.Option("--forget", help="Forget which devices failed; all are tried again."),
+    ] = False,
+) -> None:
     """List what llama.cpp can compute on."""
     from engine.devices import list_devices
+    from engine.remembered import Memory
 
+    if forget:
+        count = Memory().forget()
+        print(f"forgot {count} remembered pairs of model and devices", file=sys.stderr)
     found = list_devices()
     if as_json:
         _print_json([asdict(device) for device in found])

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from engine.compare import similarity
+from engine.remembered import Memory, Record
 from engine.sandbox.landlock import abi_version
 from tests.app.command import (
     CHART,
@@ -327,6 +328,14 @@ class TestInspection:
         assert any(device["kind"] == "cpu" for device in found)
         assert all(device["memory_total"] >= device["memory_free"] >= 0 for device in found)
         assert "CPU" in viscodex("devices").out
+
+    def test_devices_forget_what_failed(self) -> None:
+        memory = Memory()
+        memory.keep(Record("key", "model", failed=("GPU0",)))
+        ended = viscodex("devices", "--forget")
+        assert ended.status == 0
+        assert "forgot 1 " in ended.err
+        assert not memory.path.exists()
 
     def test_doctor_looks_at_every_part(self) -> None:
         ended = viscodex("doctor", "--json")
