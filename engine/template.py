@@ -188,7 +188,7 @@ def _cut(text: str, words: _Words, projector: Projector, told: bool) -> Cut:
         or any(word in answer for word in (words.data, words.picture, words.system))
         or between.strip()
         or before.count(words.system) != told
-        or re.search(r"""['"](?:type|content)['"]:""", text)  # messages printed as they are
+        or re.search(r"""['"](?:content|text)['"]:\s*['"]$""", before)  # messages as they are
     )
     if wrong:
         raise TemplateUnusable("the file's chat template has no place for a picture")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,12 @@ def test_converts_reuses_and_cancels(architecture: str, projector: str, tmp_path
         assert isinstance(again, Done)
         assert done.stats["image_tokens"] < again.stats["reused_tokens"]
         assert again.stats["reused_tokens"] < again.stats["prompt_tokens"]
+
+        several: dict[int, str] = {}
+        for event in client.convert(replace(request, candidates=3)):
+            if isinstance(event, Token):
+                several[event.candidate] = several.get(event.candidate, "") + event.text
+        assert several == dict.fromkeys(range(3), text)
 
         for event in (stream := client.convert(request)):
             if isinstance(event, Token) and event.text.startswith("w3"):
