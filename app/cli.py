@@ -125,6 +125,10 @@ def convert(
     temperature: Annotated[
         float | None, typer.Option(min=0.0, max=2.0, help="0 is greedy.")
     ] = None,
+    grammar: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="GBNF grammar of the code, without its fences."),
+    ] = None,
     best_of: Annotated[
         int | None,
         typer.Option(
@@ -172,6 +176,7 @@ def convert(
         max_tokens=max_tokens,
         seed=seed,
         temperature=temperature,
+        grammar=None if grammar is None else _read_text(grammar),
         best_of=best_of,
         repair=repair,
         split=split == "auto",
@@ -255,10 +260,20 @@ def compare(
 
 
 @cli.command(epilog=EPILOG)
-def devices(as_json: JsonOption = False) -> None:
+def devices(
+    as_json: JsonOption = False,
+    forget: Annotated[
+        bool,
+        typer.Option("--forget", help="Forget which devices failed; all are tried again."),
+    ] = False,
+) -> None:
     """List what llama.cpp can compute on."""
     from engine.devices import list_devices
+    from engine.remembered import Memory
 
+    if forget:
+        count = Memory().forget()
+        print(f"forgot {count} remembered pairs of model and devices", file=sys.stderr)
     found = list_devices()
     if as_json:
         print_json([asdict(device) for device in found])

@@ -29,6 +29,7 @@ from engine.hints import TextLine
 from engine.images import ImageLimits
 from engine.models.store import ModelFiles, find_model
 from engine.protocol import ConvertRequest, Event
+from engine.remembered import Memory, model_id
 
 HELLO_SECONDS = 60.0
 CANCEL_GRACE = 1.5  # seconds a worker has to obey before it is killed
@@ -183,7 +184,7 @@ class EngineClient:
         """Load a model; returns the process that holds it.
 
         One that dies while it tries a graphics device is replaced, and from then on this client
-        leaves graphics devices alone.
+        leaves graphics devices alone; later ones leave that device alone with this model.
         """
         if self._loaded == model and self._ready is not None:
             yield self._ready
@@ -198,6 +199,8 @@ class EngineClient:
                 self._loaded, self._ready = model, event
             elif device and self._graphics and _is_death(event):
                 self._graphics = False
+                with contextlib.suppress(OSError):  # a model that has just been removed
+                    Memory().died(model_id(model.model, model.mmproj), device)
                 break
             yield event
         else:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from engine.cancel import CancelFlag
 from engine.errors import ErrorCode, VisCodexError
+from engine.grammar import fenced
 from engine.hints import TextLine, format_hints, read, worth_giving
 from engine.images import load_picture, to_grid
 from engine.llama.answer import Answer
@@ -25,7 +26,14 @@ from engine.llama.sampling import Sampling
 from engine.llama.session import Prefilled, VisionSession
 from engine.llama.vision import Chunks, picture_key
 from engine.models.card import ModelCard
-from engine.prompt import HINTS_EXPLAINED, PromptPart, build_prompt, instruction_for
+from engine.prompt import (
+    CHATML,
+    HINTS_EXPLAINED,
+    Layout,
+    PromptPart,
+    build_prompt,
+    instruction_for,
+)
 from engine.protocol import (
     CandidateDone,
     ConvertRequest,
@@ -144,10 +152,16 @@ class Converter:
     """A loaded model with its card. `convert` ends in a Done event, or raises VisCodexError."""
 
     def __init__(
-        self, session: VisionSession, card: ModelCard, reader: TextReader, flag: CancelFlag
+        self,
+        session: VisionSession,
+        card: ModelCard,
+        reader: TextReader,
+        flag: CancelFlag,
+        layout: Layout = CHATML,
     ) -> None:
         self.session = session
         self.card = card
+        self.layout = layout
         self._reader = reader
         self._flag = flag
 
@@ -155,6 +169,7 @@ class Converter:
         """Answer a request for code. `load_seconds` is only passed on to the figures."""
         clock = _Clock()
         task = self._task(request)
+        self.session.sampler(self._sampling(request)).close()  # a bad grammar is told at once
         picture = load_picture(request.image)
         seen = to_grid(picture, self.card.image)
         key = picture_key(seen)
@@ -222,7 +237,7 @@ class Converter:
 
     def _look(self, seen: Image.Image, key: str, emit: Emit) -> Prefilled:
         """Bring everything up to the picture into the cache, while its text is read."""
-        parts = build_prompt("", "", "", self.card.system)
+        parts = build_prompt("", "", "", self.card.system, self.layout)
         head = parts[: 1 + next(i for i, part in enumerate(parts) if part.kind == "image")]
         with self.session.tokenize(head, seen, key) as chunks:
             looked = self.session.prefill(chunks, _steps(emit, Encoding), ahead=True)
@@ -247,7 +262,7 @@ class Converter:
             hints = format_hints(lines, scale, count)
             explained = HINTS_EXPLAINED if hints and self.card.prompt == "full" else ""
             parts: list[PromptPart] = build_prompt(
-                hints, explained + instruction, prefill, self.card.system
+                hints, explained + instruction, prefill, self.card.system, self.layout
             )
             chunks = self.session.tokenize(parts, seen, key)
             taken = sum(i.cells if isinstance(i, ImageItem) else 1 for i in chunks.items)
@@ -330,6 +345,7 @@ class Converter:
             top_p=float(card.get("top_p", default.top_p)),
             min_p=float(card.get("min_p", default.min_p)),
             seed=request.seed,
+            grammar="" if request.grammar is None else fenced(request.grammar),
         )
 
     def _figures(

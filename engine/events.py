@@ -154,7 +154,8 @@ class CandidateDone(_Event):
 
 @dataclass(frozen=True)
 class Done(_Event):
-    """The request is done. `reason`: stop, fence, length, loop; read where only text was wanted.
+    """The request is done. `reason`: stop, fence, length, loop, grammar (no token of the model fits
+    it any more); read where only text was wanted.
 
     `stats`, all seconds unless said otherwise: load (of the model, in the first request after it,
     else 0), encode, hints, first_token and total (from the start of the request, without load);

@@ -222,6 +222,8 @@ class Improver:
         reach = self._client.reach
         if target != "html" or not self._wishes.split or request.refine is not None:
             return None
+        if request.grammar is not None:  # parts put together would not keep to it
+            return None
         return None if reach is None or within_reach(picture.size, reach) else reach
 
     def _ask(self, request: ConvertRequest) -> str:

@@ -171,7 +171,9 @@ class Worker:
 
         loaded = load(request, self._flag, progress, before, trying)
         session, plan = loaded.session, loaded.plan
-        self._converter = Converter(session, loaded.card, self._text_reader(), self._flag)
+        self._converter = Converter(
+            session, loaded.card, self._text_reader(), self._flag, loaded.layout
+        )
         self._load_seconds = round(time.perf_counter() - began, 4)
         device = plan.device or f"CPU, {session.threads} threads"
         ready = protocol.Ready(loaded.card.name, device, session.context_cells, plan.reason)

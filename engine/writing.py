@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from engine.llama.answer import Answer
 from engine.llama.branches import Branches
 from engine.llama.draft import Draft
+from engine.llama.grammar import NOTHING_FITS
 from engine.llama.sampling import Sampler, Sampling
 from engine.llama.session import VisionSession
 
@@ -36,7 +37,9 @@ class _Writer:
         token = -1
         for place, row in enumerate(self.rows):
             token = session.draw(self.sampler, row)
-            if vocabulary.ends(token):
+            if token == NOTHING_FITS:
+                text = self.answer.end("grammar")
+            elif vocabulary.ends(token):
                 text = self.answer.end("stop")
             else:
                 text = self.answer.take(token, vocabulary.piece(token))

@@ -17,7 +17,8 @@ class Answer:
     """Takes the bytes of one token after the other; `reason` is set when it should stop.
 
     `opening` is the start of the answer that the prompt already holds. Reasons: stop (the model
-    ended its turn), fence (the code block is closed), loop (it repeats itself), length.
+    ended its turn), fence (the code block is closed), loop (it repeats itself), length, grammar (no
+    token fits it any more).
     """
 
     opening: str

@@ -223,9 +223,8 @@ class VisionSession:
             return Prefilled(cells, cells)
         keep = min(common, len(items) - 1)
         self._trim(keep)
-        reused = self.ledger.cells
+        at, reused = len(self.ledger.items), self.ledger.cells  # all is gone where nothing rewinds
         missing = cells - reused
-        at = keep
         while at < len(items):
             item = items[at]
             if isinstance(item, ImageItem):
@@ -278,11 +277,11 @@ class VisionSession:
             self._forget()
 
     def sampler(self, sampling: Sampling) -> Sampler:
-        """A new sampler; the caller closes it."""
-        return Sampler(sampling)
+        """A new sampler; the caller closes it. Raises VisCodexError(bad_input): its grammar."""
+        return Sampler(sampling, self.vocabulary)
 
     def draw(self, sampler: Sampler, row: int = -1) -> int:
-        """The next token after a row of the last pass (-1: its last)."""
+        """The next token after a row of the last pass (-1: its last); see Sampler.draw."""
         return sampler.draw(self._context, row)
 
     def logits(self, row: int = -1) -> NDArray[np.float32]:
@@ -310,6 +309,13 @@ class VisionSession:
         self.decoded += len(rows)
 
     def _decode_picture(self, chunk: Any, item: ImageItem, progress: Progress) -> None:
+        whole = mtmd.mtmd_decode_use_non_causal(self.vision.native, chunk)
+        if whole and item.cells > BATCH:  # its tokens look at each other: they go in one pass
+            raise VisCodexError(
+                ErrorCode.image_too_large,
+                f"The picture takes {item.cells} tokens, this model sees {BATCH} at once.",
+                "Snip a smaller region, or choose another model.",
+            )
         embeddings = self.vision.encode(chunk, item, lambda part: progress(part * LANGUAGE_SHARE))
 
         def on_batch(_batch: Any, _data: Any) -> int:

@@ -52,11 +52,13 @@ class Chunks:
             tokens = mtmd.mtmd_input_chunk_get_tokens_text(chunk, ctypes.byref(count))
             self.items.extend(tokens[: count.value] if tokens else ())
             return
-        key = mtmd.mtmd_input_chunk_get_id(chunk) or b""
+        key = (mtmd.mtmd_input_chunk_get_id(chunk) or b"").decode()
+        if self.pictures:  # a further tile of the picture, which the library calls by its name too
+            key += f"#{len(self.pictures)}"
         self.pictures[len(self.items)] = chunk
         self.items.append(
             ImageItem(
-                key.decode(),
+                key,
                 int(mtmd.mtmd_input_chunk_get_n_tokens(chunk)),
                 int(mtmd.mtmd_input_chunk_get_n_pos(chunk)),
             )
@@ -110,9 +112,10 @@ class VisionEncoder:
         # Buffers are made for the first real picture; a warm-up at 1288 x 1288 costs more than
         # most pictures do.
         params.warmup = False
-        # We bring pictures to the grid ourselves, within the same limits: nothing is resampled.
-        params.image_min_tokens = limits.min_tokens
-        params.image_max_tokens = limits.max_tokens
+        if not limits.longest:
+            # We bring pictures to the grid ourselves, within the same limits: nothing is resampled.
+            params.image_min_tokens = limits.min_tokens
+            params.image_max_tokens = limits.max_tokens
         params.cb_eval = self._watch
         params.progress_callback = self._loading
         self._context = mtmd.mtmd_init_from_file(bytes(path), model, params)
@@ -139,7 +142,7 @@ class VisionEncoder:
         return self._context
 
     def tokenize(self, parts: Sequence[PromptPart], picture: Image.Image, key: str) -> Chunks:
-        """Tokens of a prompt with one picture that lies on the grid.
+        """Tokens of a prompt with one picture.
 
         Each part by itself: special tokens are seen in template parts only, so that text of users
         and pictures stays text.

@@ -49,8 +49,12 @@ def chat_body(
     seed: int,
     temperature: float,
     max_tokens: int | None,
+    grammar: str = "",
 ) -> dict[str, Any]:
-    """The body of a request: one turn with the picture first, as local models are asked."""
+    """The body of a request: one turn with the picture first, as local models are asked.
+
+    `grammar` is a field of llama.cpp's own server.
+    """
     content = [
         {"type": "image_url", "image_url": {"url": picture_url}},
         {"type": "text", "text": text},
@@ -68,6 +72,8 @@ def chat_body(
     }
     if max_tokens is not None:
         body["max_tokens"] = max_tokens
+    if grammar:
+        body["grammar"] = grammar
     return body
 
 

@@ -19,6 +19,7 @@ from PIL import Image
 from engine import protocol
 from engine.client import EngineClient
 from engine.errors import ErrorCode, VisCodexError
+from engine.grammar import fenced
 from engine.hints import TextLine, format_hints, worth_giving
 from engine.images import ImageLimits, load_picture, to_grid
 from engine.models.card import ModelCard
@@ -74,6 +75,7 @@ class RemoteClient:
         self._busy = threading.Lock()  # held for the length of a request
         self._state = threading.Lock()  # held for moments
         self._running: Running | None = None
+        self._facts: ServerFacts | None = None  # as long as nobody asked for them
         self._closed = False
 
     def __enter__(self) -> RemoteClient:
@@ -148,7 +150,7 @@ class RemoteClient:
     def _begin(self, running: Running) -> None:
         """Find out the model, and whether the server is there at all."""
         running.emit(protocol.Loading(0.0))
-        facts = running.wait_for(ask_models(self.server, PROBE))
+        facts = self._facts = running.wait_for(ask_models(self.server, PROBE))
         name = self._model or self._only(facts)
         context = dict(zip(facts.models, facts.contexts, strict=True)).get(name, 0)
         self._model = name
@@ -181,15 +183,16 @@ class RemoteClient:
             self._begin(running)
             load = clock.now() - began
             clock.leave_out(load)
+        task = _task(request)
+        grammar = self._grammar(request, task, running)
         running.emit(protocol.Encoding(0.0))
         lines = self._read(request, picture, running, clock)
         scale = (seen.width / picture.width, seen.height / picture.height)
         if not worth_giving(lines, (request.hints, self._card.hints), scale[1]):
             lines = []
-        task = _task(request)
         text, url = self._text(request, task, format_hints(lines, scale)), data_url(seen)
         asked = replace(request, temperature=self._temperature(request))
-        bodies = [self._body(one, url, text) for one in variants(asked)]
+        bodies = [self._body(one, url, text, grammar) for one in variants(asked)]
         exchanges = [
             Exchange(self.server, RemoteAnswer(task), clock, running.emit, number)
             for number in range(len(bodies))
@@ -254,7 +257,27 @@ class RemoteClient:
             return request.temperature
         return float(self._card.sampling.get("temperature", 0.0))
 
-    def _body(self, request: ConvertRequest, url: str, text: str) -> dict[str, Any]:
+    def _grammar(self, request: ConvertRequest, task: Task | None, running: Running) -> str:
+        """The grammar as the server takes it, "" where none is asked for.
+
+        Other servers than llama.cpp's have other fields for it, or leave out what they do not know
+        and answer as they like. Raises VisCodexError.
+        """
+        if request.grammar is None:
+            return ""
+        tasks = TASKS.values() if task is None else (task,)
+        grammar = fenced(request.grammar, [one.prefill for one in tasks])
+        if self._facts is None:
+            self._facts = running.wait_for(ask_models(self.server, PROBE))
+        if not self._facts.llama_server:
+            raise VisCodexError(
+                ErrorCode.bad_input,
+                f"{self.server.host} takes no grammar.",
+                "Leave the grammar out, or ask a llama-server.",
+            )
+        return grammar
+
+    def _body(self, request: ConvertRequest, url: str, text: str, grammar: str) -> dict[str, Any]:
         card = self._card
         return chat_body(
             self._model,
@@ -264,6 +287,7 @@ class RemoteClient:
             seed=request.seed,
             temperature=self._temperature(request),
             max_tokens=request.max_tokens or int(card.sampling.get("max_tokens", 0)) or None,
+            grammar=grammar,
         )
 
 

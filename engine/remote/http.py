@@ -58,12 +58,13 @@ class Patience:
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """What a server says of itself: its models' names, their contexts in tokens (0: untold), and
-    the seconds it took to say so."""
+    """What a server says of itself: its models' names, their contexts in tokens (0: untold), the
+    seconds it took to say so, and whether all of them are run by llama.cpp's own server."""
 
     models: tuple[str, ...]
     contexts: tuple[int, ...]
     seconds: float
+    llama_server: bool = False
 
 
 def open_client(server: Server, patience: Patience) -> httpx.AsyncClient:
@@ -97,7 +98,8 @@ async def ask_models(server: Server, patience: Patience) -> ServerFacts:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise failure(GARBLED, server, words="no list of models") from None
     names = tuple(clip(row["id"], server) for row in rows)
-    return ServerFacts(names, tuple(_context(row) for row in rows), round(seconds, 4))
+    ours = bool(rows) and all(row.get("owned_by") == "llamacpp" for row in rows)
+    return ServerFacts(names, tuple(_context(row) for row in rows), round(seconds, 4), ours)
 
 
 def _context(row: dict[str, Any]) -> int:
