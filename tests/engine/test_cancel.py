@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
+import psutil
 import pytest
 
 from engine.client import EngineClient
@@ -34,7 +35,7 @@ from tests.engine.bench import (
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals")
 # Phase -> the event at which the caller cancels: there is always more of the phase to come.
-# `loading 0` comes before the libraries are there, `prefilling` after the first of four batches.
+# `loading 0` comes before a new process has its libraries, `prefilling` after one of 12 batches.
 STOPS: dict[str, Callable[[Event], bool]] = {
     "load": lambda event: isinstance(event, Loading),
     "encode": lambda event: isinstance(event, Encoding),
@@ -56,9 +57,13 @@ def patient(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
 @pytest.mark.parametrize("phase", STOPS)
 def test_a_worker_obeys_in_every_phase(patient: Bench, phase: str) -> None:
     bench = patient
-    pid, events, asked = bench.client.pid, list[Event](), threading.Event()
+    if phase == "load":
+        psutil.Process(bench.client.pid).kill()
+        assert eventually(lambda: bench.client.pid is None)
+    pid, events, asked = None, list[Event](), threading.Event()
     with cancelled_when(bench.client, asked.is_set):
         for event in bench.serve(phase):
+            pid = pid or bench.client.pid
             events.append(event)
             if STOPS[phase](event):
                 asked.set()
