@@ -22,7 +22,15 @@ from engine.cancel import CancelFlag
 from engine.errors import ErrorCode, VisCodexError
 from engine.images import ImageLimits
 from engine.llama.ledger import ImageItem, Ledger, cells_of, common_length
-from engine.llama.library import FLASH_ATTENTION_AUTO, llama, log, mtmd, physical_cores, set_up
+from engine.llama.library import (
+    FLASH_ATTENTION_AUTO,
+    keeping,
+    llama,
+    log,
+    mtmd,
+    physical_cores,
+    set_up,
+)
 from engine.llama.sampling import Sampler, Sampling
 from engine.llama.vision import Chunks, Progress, VisionEncoder, load_failed
 from engine.llama.vocabulary import Vocabulary
@@ -43,7 +51,7 @@ class SessionOptions:
 
     `gpu_layers` counts the output as one more layer; `main_gpu` is the number of the graphics
     device. `kv_type` is a key of KV_TYPES. `vision_layers` makes progress of the first picture
-    visible; 0 where it is not known.
+    visible; 0 where it is not known. `remembered` bytes of encoded pictures are kept.
     """
 
     context: int = 8192
@@ -54,6 +62,7 @@ class SessionOptions:
     vision_on_gpu: bool = False
     kv_type: str = "f16"
     vision_layers: int = 0
+    remembered: int = 256_000_000
 
 
 @dataclass(frozen=True)
@@ -115,6 +124,7 @@ class VisionSession:
                 limits=options.limits,
                 layers=options.vision_layers,
                 use_gpu=options.vision_on_gpu,
+                remembered=options.remembered,
                 flag=flag,
                 progress=lambda part: progress(LANGUAGE_SHARE + part * (1 - LANGUAGE_SHARE)),
             )
@@ -130,7 +140,9 @@ class VisionSession:
             progress(fraction * LANGUAGE_SHARE)
             return not self._flag.is_set()
 
-        self._on_load = llama.llama_progress_callback(on_load)  # kept: the library calls it
+        raised: list[BaseException] = []
+        # Kept: the library calls it.
+        self._on_load = llama.llama_progress_callback(keeping(on_load, raised))
         params = llama.llama_model_default_params()
         params.n_gpu_layers = options.gpu_layers
         if options.main_gpu >= 0:  # one device alone: what a plan was made for
@@ -139,6 +151,8 @@ class VisionSession:
         params.progress_callback = self._on_load
         log.lines.clear()
         self._model = llama.llama_model_load_from_file(bytes(path), params)
+        if raised:
+            raise raised[0]
         if not self._model:
             raise _cancelled() if self._flag.is_set() else load_failed(path)
 
@@ -237,6 +251,8 @@ class VisionSession:
             while end < len(items) and end - at < BATCH and not isinstance(items[end], ImageItem):
                 end += 1
             self._decode_tokens([t for t in items[at:end] if isinstance(t, int)])
+            if self._flag.is_set():  # graphics devices are not stopped within a batch
+                raise _cancelled()
             progress((self.ledger.cells - reused) / missing)
             at = end
         return Prefilled(cells, reused)
@@ -360,6 +376,12 @@ class VisionSession:
             )
         if result == 2:
             raise _cancelled()
+        if result == -2:
+            raise VisCodexError(
+                ErrorCode.out_of_memory,
+                "There is not enough memory to go on.",
+                "Close other programs, snip a smaller region, or choose a smaller model.",
+            )
         raise VisCodexError(
             ErrorCode.internal, f"llama.cpp could not go on (code {result}).", "Try again."
         )
