@@ -2,22 +2,30 @@
 
 Lexing happens at most every 120 ms; between two runs a line shows the colours it had, so text
 that streams in neither flickers nor blocks. Of text that grows at its end only the end is lexed,
-and once it has come to rest the whole; long texts are lexed on a pool thread.
+and once it has come to rest the whole; long texts are lexed on a pool thread. Lines whose colours
+changed are painted in slices of a few milliseconds, those the reader sees first.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QSyntaxHighlighter, QTextCharFormat, QTextDocument
 
+from app.documents import document_text
+
 INTERVAL_MS = 120
 SETTLE_MS = 500
 INLINE_CHARACTERS = 3_000
 """Above this a run would take more than some ten milliseconds and goes to a thread."""
+
+SLICE_SECONDS = 0.006
+"""So long lines are painted before the window gets its turn."""
 
 CONTEXT_LINES = 20
 """So many lines before the new text are lexed again with it."""
@@ -144,6 +152,12 @@ class Highlighter(QSyntaxHighlighter):
         self._settle.setInterval(SETTLE_MS)
         self._settle.timeout.connect(self.refresh)
         self._text = ""  # what the spans belong to
+        self.reader_line = 0  # number (from 0) of the first line that is visible
+        self._unpainted: deque[int] = deque()
+        self._painter = QTimer(self)
+        self._painter.setSingleShot(True)
+        self._painter.setInterval(0)
+        self._painter.timeout.connect(self._paint_some)
         self._results = _Results(self)
         self._results.ready.connect(self._lexed)
 
@@ -163,7 +177,7 @@ class Highlighter(QSyntaxHighlighter):
             if token == "code_comment":
                 made.setFontItalic(True)
             self._formats[token] = made
-        self.rehighlight()
+        self._paint(range(self.document().blockCount()))
 
     def schedule(self) -> None:
         """Lex soon; many calls within the interval are one run."""
@@ -174,7 +188,7 @@ class Highlighter(QSyntaxHighlighter):
         """Lex the whole text now, or hand a long one to a thread."""
         self._timer.stop()
         self._settle.stop()
-        text = self.document().toPlainText()
+        text = document_text(self.document())
         if len(text) <= INLINE_CHARACTERS:
             self._take(text, 0, spans_by_line(text, self._language))
         else:
@@ -183,7 +197,7 @@ class Highlighter(QSyntaxHighlighter):
 
     def _follow(self) -> None:
         """Lex what is new where the text has only grown; later the whole."""
-        text = self.document().toPlainText()
+        text = document_text(self.document())
         first = self._text.count("\n") - CONTEXT_LINES
         grown = bool(self._text) and text.startswith(self._text)
         if grown and first > 0 and len(text) - len(self._text) <= INLINE_CHARACTERS:
@@ -195,7 +209,7 @@ class Highlighter(QSyntaxHighlighter):
     @Slot(str, str, object)
     def _lexed(self, text: str, language: str, lines: list[list[Span]]) -> None:
         """Spans from the thread; of use only if the text still begins like that."""
-        present = self.document().toPlainText()
+        present = document_text(self.document())
         if language == self._language and present.startswith(text):
             self._take(text, 0, lines)
         if present != text:
@@ -205,15 +219,31 @@ class Highlighter(QSyntaxHighlighter):
         """Use `spans` from line `first` on, and paint the lines again that look different."""
         old, self._lines = self._lines, self._lines[:first] + spans
         self._text = text
-        lines = self._lines
-        block = self.document().findBlockByNumber(first)
-        number = first
-        while block.isValid():
-            new = lines[number] if number < len(lines) else []
-            if number >= len(old) or old[number] != new:
+        lines, count = self._lines, self.document().blockCount()
+        nothing: list[Span] = []
+        fresh = {
+            number
+            for number in range(first, count)
+            if number >= len(old)
+            or old[number] != (lines[number] if number < len(lines) else nothing)
+        }
+        self._paint(fresh.union(self._unpainted))  # what still waits is not what `old` says
+
+    def _paint(self, numbers: Iterable[int]) -> None:
+        """Paint lines again, beginning where the reader is."""
+        self._unpainted = deque(sorted(numbers, key=lambda n: (n < self.reader_line, n)))
+        self._paint_some()
+
+    def _paint_some(self) -> None:
+        end = time.perf_counter() + SLICE_SECONDS
+        document = self.document()
+        while self._unpainted:
+            block = document.findBlockByNumber(self._unpainted.popleft())
+            if block.isValid():
                 self.rehighlightBlock(block)
-            block = block.next()
-            number += 1
+            if time.perf_counter() > end:
+                self._painter.start()
+                return
 
     def highlightBlock(self, text: str) -> None:
         number = self.currentBlock().blockNumber()

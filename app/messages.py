@@ -68,6 +68,7 @@ ERRORS: Mapping[str, ErrorText] = {
     "clipboard_empty": ErrorText("There is no picture on the clipboard", ("open",)),
     "remote_picture": ErrorText("Pictures are not fetched from the network", ("open",)),
     "save_failed": ErrorText("The file could not be saved", ("save",)),
+    "no_editor": ErrorText("No editor could be started", ("save",)),
     "preview_unavailable": ErrorText("The live preview is off", ()),
 }
 """Error code -> what is shown. Codes of the engine first, then those of the application."""
