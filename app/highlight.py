@@ -153,6 +153,7 @@ class Highlighter(QSyntaxHighlighter):
         self._settle.timeout.connect(self.refresh)
         self._text = ""  # what the spans belong to
         self.reader_line = 0  # number (from 0) of the first line that is visible
+        self.painting = False  # Qt tells of colours as if the text had changed
         self._unpainted: deque[int] = deque()
         self._painter = QTimer(self)
         self._painter.setSingleShot(True)
@@ -237,13 +238,15 @@ class Highlighter(QSyntaxHighlighter):
     def _paint_some(self) -> None:
         end = time.perf_counter() + SLICE_SECONDS
         document = self.document()
+        self.painting = True
         while self._unpainted:
             block = document.findBlockByNumber(self._unpainted.popleft())
             if block.isValid():
                 self.rehighlightBlock(block)
             if time.perf_counter() > end:
                 self._painter.start()
-                return
+                break
+        self.painting = False
 
     def highlightBlock(self, text: str) -> None:
         number = self.currentBlock().blockNumber()

@@ -35,11 +35,12 @@ _SELECTABLE = (
 class CodeEdit(QPlainTextEdit):
     """Read-only while code arrives, a plain editor afterwards.
 
-    `edited()` tells that the user changed the text, `picture_pasted(mime)` that what was pasted
-    here is a picture and no text, `zoomed()` that the font has another size, and `moved()` that
-    other lines are visible.
+    `code_changed()` tells that the text is another, `edited()` that the user made it so;
+    `picture_pasted(mime)` that what was pasted here is a picture and no text, `zoomed()` that the
+    font has another size, and `moved()` that other lines are visible.
     """
 
+    code_changed = Signal()
     edited = Signal()
     picture_pasted = Signal(object)
     zoomed = Signal()
@@ -58,7 +59,7 @@ class CodeEdit(QPlainTextEdit):
         self.document().setDocumentMargin(8)
         self.theme = theme
         self.error: tuple[int, str] = (0, "")
-        self._revision = 0
+        self._known = ""
         self._filling = False
         self._matches: Sequence[Match] = ()
         self._gutter = Gutter(self)
@@ -122,11 +123,13 @@ class CodeEdit(QPlainTextEdit):
             self.setTextInteractionFlags(_SELECTABLE)
 
     def _text_changed(self) -> None:
-        # Colouring a line tells of a change as well, but makes no new revision.
-        if self.document().revision() == self._revision:
+        # Qt tells of coloured lines, too, each by itself.
+        code = self._known if self.highlighter.painting else self.code
+        if code == self._known:
             return
-        self._revision = self.document().revision()
+        self._known = code
         self.highlighter.schedule()
+        self.code_changed.emit()
         if not self._filling and not self.isReadOnly():
             self.mark_error(0)
             self.edited.emit()
@@ -147,6 +150,9 @@ class CodeEdit(QPlainTextEdit):
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self._break_line()
         elif key in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab):
+            if not self.textCursor().hasSelection():
+                event.ignore()  # there was nowhere to go
+                return
             self._indent(back=key == Qt.Key.Key_Backtab or bool(event.modifiers() & shift))
         else:
             super().keyPressEvent(event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from PySide6.QtCore import QEvent, QTimer, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QFont, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QMenu, QStackedWidget, QToolButton, QWidget
 
@@ -22,6 +22,9 @@ SETTLE_MS = {"html": 300, "matplotlib": 800}
 """Target -> so long nothing is typed before the code is drawn; a chart costs more than a page."""
 
 NOTE_MS = 1500
+NOTE_MARGIN = 140
+"""Room in the header, in pixels, that a note leaves to copying and the menu."""
+
 _MENU = (
     ("find", "replace", "changes"),
     ("copy_selection", "save", "open_editor"),
@@ -67,7 +70,7 @@ class CodePane(Pane):
         self._note_timer = _timer(self, NOTE_MS, lambda: self._say(""))
         self._compare_timer = _timer(self, SETTLE_MS["html"], self._compare)
         self.edit.edited.connect(self._edited)
-        self.edit.textChanged.connect(self._compare_soon)
+        self.edit.code_changed.connect(self._compare_soon)
         self.edit.zoomed.connect(lambda: self.changes.take_font(QFont(self.edit.font())))
         self.edit.copyAvailable.connect(actions["copy_selection"].setEnabled)
         actions["copy_selection"].setEnabled(False)
@@ -95,7 +98,9 @@ class CodePane(Pane):
         for widget in (self.note, *buttons, self.more):
             self.header.addWidget(widget)
         # What gives way in a narrow pane, first to last; everything of it is in the menu, too.
-        self._yielding: list[QWidget] = [self.title, self.target, buttons[2], self.state]
+        self._yielding: list[QWidget] = [
+            self.title, self.target, buttons[2], self.state, buttons[0],
+        ]  # fmt: skip
         parent = self.header.parentWidget()
         if parent is not None:
             parent.setMinimumWidth(170)
@@ -200,7 +205,10 @@ class CodePane(Pane):
         announce(self, spoken or text)
 
     def _say(self, text: str) -> None:
-        self.note.show_text(text)
+        # Names of files may be long; what is always there keeps its room.
+        most = max(self.width() - NOTE_MARGIN, NOTE_MARGIN)
+        short = self.note.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, most)
+        self.note.show_text(short, text)
         self._fit()
 
     def focus_pane(self) -> None:
@@ -230,7 +238,7 @@ class CodePane(Pane):
             if widget is not None and not (isinstance(widget, Chip) and not widget.text()):
                 wanted.append(widget)
         margins = self.header.contentsMargins()
-        room = self.width() - margins.left() - margins.right() - 2
+        room = self.width() - margins.left() - margins.right() - self.header.spacing() - 2
         need = sum(widget.sizeHint().width() + self.header.spacing() for widget in wanted)
         for widget in self._yielding:
             if widget in wanted:
@@ -250,7 +258,12 @@ class CodePane(Pane):
         return super().event(event)
 
     def _action_of(self, event: QKeyEvent) -> QAction | None:
-        """The action of this pane that has the key."""
+        """The action of this pane that has the key.
+
+        Those with Alt are left to Qt: a field would take their letter as typed.
+        """
+        if event.modifiers() & Qt.KeyboardModifier.AltModifier:
+            return None
         keys = QKeySequence(event.keyCombination())
         for action in self.actions():
             if action.isEnabled() and keys in action.shortcuts():

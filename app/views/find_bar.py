@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from PySide6.QtCore import QEvent, Qt, QTimer
-from PySide6.QtGui import QAction, QKeyEvent, QTextCursor
+from PySide6.QtGui import QAction, QKeyEvent, QResizeEvent, QTextCursor
 from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
@@ -56,7 +56,7 @@ class FindBar(QWidget):
         self._timer.timeout.connect(self._search)
         self.needle.textChanged.connect(lambda: self._search_and_go())
         self._case.toggled.connect(lambda: self._search_and_go())
-        edit.textChanged.connect(self._text_changed)
+        edit.code_changed.connect(self._text_changed)
         edit.moved.connect(self._mark)
         edit.selectionChanged.connect(self._tell)
         self.hide()
@@ -74,12 +74,17 @@ class FindBar(QWidget):
             tools.addWidget(flat_button(actions[name]))
         tools.addWidget(self._close)
         self._replacing = QWidget()
-        buttons = QHBoxLayout(self._replacing)
-        buttons.setContentsMargins(0, 0, 0, 0)
+        self._rows = QGridLayout(self._replacing)
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setSpacing(6)
+        self._rows.setColumnStretch(0, 1)
+        self._rows.addWidget(self.replacement, 0, 0)
+        buttons = QHBoxLayout()
         buttons.setSpacing(6)
-        buttons.addWidget(self.replacement, 1)
         buttons.addWidget(self.replace_one)
         buttons.addWidget(self.replace_every)
+        self._buttons = buttons
+        self._rows.addLayout(buttons, 0, 1)
         layout.addWidget(self.needle, 0, 0)
         layout.addLayout(tools, 0, 1)
         layout.addWidget(self._replacing, 1, 0, 1, 2)
@@ -104,6 +109,14 @@ class FindBar(QWidget):
         self.matches = []
         self._edit.mark_matches(())
         self._edit.setFocus()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        narrow = (
+            self.width() < self.replacement.minimumWidth() * 2 + self._buttons.sizeHint().width()
+        )
+        self._rows.removeItem(self._buttons)
+        self._rows.addLayout(self._buttons, *((1, 0, 1, 2) if narrow else (0, 1, 1, 1)))
 
     def set_editable(self, on: bool) -> None:
         """Whether the code can be changed now."""

@@ -72,7 +72,7 @@ def test_no_break_spaces_stay_and_cost_no_redraw(edit: CodeEdit) -> None:
     ready(edit, "a\u00a0b")
     assert edit.code == "a\u00a0b"
     changes: list[int] = []
-    edit.textChanged.connect(lambda: changes.append(1))
+    edit.code_changed.connect(lambda: changes.append(1))
     edit.stream("a\u00a0b")
     assert changes == []
 
@@ -81,7 +81,7 @@ def test_line_ends_of_windows_do_not_flicker(edit: CodeEdit) -> None:
     ready(edit, "a\r\nb\r\n")
     assert edit.code == "a\nb\n"
     changes: list[int] = []
-    edit.textChanged.connect(lambda: changes.append(1))
+    edit.code_changed.connect(lambda: changes.append(1))
     edit.stream("a\r\nb\r\n")
     assert changes == []
 
@@ -131,8 +131,8 @@ def test_enter_keeps_the_indent(edit: CodeEdit, qtbot: Any) -> None:
 
 def test_tab_moves_selected_lines_and_otherwise_leaves(edit: CodeEdit, qtbot: Any) -> None:
     ready(edit, "<a>\n  <b>\n\n  <c>\n<d>")
-    select(edit, 1, 16)  # up to the beginning of the last line, which is left out
-    assert edit.code[16:] == "<d>"
+    select(edit, 1, 17)  # up to the beginning of the last line, which is left out
+    assert edit.code[17:] == "<d>"
     qtbot.keyClick(edit, Qt.Key.Key_Tab)
     assert edit.code == "  <a>\n    <b>\n\n    <c>\n<d>"
     assert edit.hasFocus()
