@@ -124,7 +124,9 @@ class _Lexing(QRunnable):
         self._owner, self._text, self._language = owner, text, language
 
     def run(self) -> None:
-        spans = spans_by_line(self._text, self._language)
+        spans: list[list[Span]] = []
+        with contextlib.suppress(Exception):  # a text that cannot be lexed has no colours
+            spans = spans_by_line(self._text, self._language)
         with contextlib.suppress(RuntimeError):  # the window may be gone by now
             self._owner.ready.emit(self._text, self._language, spans)
 
@@ -155,10 +157,12 @@ class Highlighter(QSyntaxHighlighter):
         self.reader_line = 0  # number (from 0) of the first line that is visible
         self.painting = False  # Qt tells of colours as if the text had changed
         self._unpainted: deque[int] = deque()
+        self._burst_end = 0.0  # until then lines are painted as Qt asks for them
         self._painter = QTimer(self)
         self._painter.setSingleShot(True)
         self._painter.setInterval(0)
         self._painter.timeout.connect(self._paint_some)
+        self._lexing = False  # whether a thread is at it
         self._results = _Results(self)
         self._results.ready.connect(self._lexed)
 
@@ -192,7 +196,8 @@ class Highlighter(QSyntaxHighlighter):
         text = document_text(self.document())
         if len(text) <= INLINE_CHARACTERS:
             self._take(text, 0, spans_by_line(text, self._language))
-        else:
+        elif not self._lexing:  # one at a time; what came meanwhile is next
+            self._lexing = True
             job = _Lexing(self._results, text, self._language)
             QThreadPool.globalInstance().start(job)
 
@@ -210,10 +215,11 @@ class Highlighter(QSyntaxHighlighter):
     @Slot(str, str, object)
     def _lexed(self, text: str, language: str, lines: list[list[Span]]) -> None:
         """Spans from the thread; of use only if the text still begins like that."""
-        present = document_text(self.document())
-        if language == self._language and present.startswith(text):
+        self._lexing = False
+        present, wanted = document_text(self.document()), language == self._language
+        if wanted and present.startswith(text):
             self._take(text, 0, lines)
-        if present != text:
+        if present != text or not wanted:
             self.schedule()
 
     def _take(self, text: str, first: int, spans: list[list[Span]]) -> None:
@@ -248,9 +254,20 @@ class Highlighter(QSyntaxHighlighter):
                 break
         self.painting = False
 
+    def _in_time(self, number: int) -> bool:
+        """Whether Qt may have this line painted now: after a large edit it asks for thousands."""
+        now = time.perf_counter()
+        if not self._painter.isActive():
+            self._burst_end = now + SLICE_SECONDS
+            self._painter.start()
+        if now > self._burst_end:
+            self._unpainted.append(number)
+            return False
+        return True
+
     def highlightBlock(self, text: str) -> None:
         number = self.currentBlock().blockNumber()
-        if number >= len(self._lines):
+        if number >= len(self._lines) or not (self.painting or self._in_time(number)):
             return
         for start, length, token in self._lines[number]:
             found = self._formats.get(token)

@@ -13,8 +13,7 @@ def find_all(text: str, needle: str, match_case: bool) -> list[Match]:
     """Where `needle` stands in `text`, from the beginning on and without overlaps."""
     if not needle:
         return []
-    pattern = re.compile(re.escape(needle), 0 if match_case else re.IGNORECASE)
-    found = [match.span() for match in pattern.finditer(text)]
+    found = [match.span() for match in _pattern(needle, match_case).finditer(text)]
     if not found or text.isascii():
         return found
     wide = [place for place, letter in enumerate(text) if letter > "\uffff"]
@@ -23,6 +22,15 @@ def find_all(text: str, needle: str, match_case: bool) -> list[Match]:
     return [
         (start + bisect_left(wide, start), end + bisect_left(wide, end)) for start, end in found
     ]
+
+
+def replace_all(text: str, needle: str, match_case: bool, replacement: str) -> str:
+    """`text` with `replacement` for each match of `find_all`."""
+    return _pattern(needle, match_case).sub(lambda _: replacement, text) if needle else text
+
+
+def _pattern(needle: str, match_case: bool) -> re.Pattern[str]:
+    return re.compile(re.escape(needle), 0 if match_case else re.IGNORECASE)
 
 
 def within(matches: list[Match], start: int, end: int) -> list[Match]:

@@ -238,16 +238,21 @@ class FindBar(QWidget):
         self._search()
         if self._edit.isReadOnly() or not self.matches:
             return
-        replaced, matches = self.replacement.text(), self.matches
-        edit = QTextCursor(self._edit.document())
-        edit.beginEditBlock()
-        for start, end in reversed(matches):  # from the end: earlier places stay where they are
-            edit.setPosition(start)
-            edit.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
-            edit.insertText(replaced)
-        edit.endEditBlock()
+        edit, number = self._edit, len(self.matches)
+        cursor = edit.textCursor()
+        line, column = cursor.blockNumber(), cursor.positionInBlock()
+        # One large replacement costs a fraction of thousands of small ones.
+        edit.replace_code(
+            search.replace_all(
+                edit.code, self.needle.text(), self._case.isChecked(), self.replacement.text()
+            )
+        )
+        block = edit.document().findBlockByNumber(line)
+        if block.isValid():
+            cursor.setPosition(block.position() + min(column, block.length() - 1))
+            edit.setTextCursor(cursor)
         self._search()
-        announce(self, f"{len(matches)} replaced")
+        announce(self, f"{number} replaced")
 
 
 def _field(name: str, tip: str) -> QLineEdit:

@@ -258,5 +258,18 @@ def test_long_page_is_painted_in_slices_beginning_at_the_reader(
     assert painted(edit, 0)
 
 
+def test_large_edit_is_painted_in_slices_as_well(
+    edit: CodeEdit, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready(edit, "<!-- note -->\n" * 400)
+    edit.highlighter.refresh()
+    qtbot.waitUntil(lambda: not edit.highlighter._unpainted and painted(edit, 399))
+    monkeypatch.setattr(highlight, "SLICE_SECONDS", 0.0)
+    edit.replace_code("<!-- other -->\n" * 400)
+    assert len(edit.highlighter._unpainted) > 300
+    qtbot.waitUntil(lambda: not edit.highlighter._unpainted and painted(edit, 399), timeout=10_000)
+    assert painted(edit, 0)
+
+
 def painted(edit: CodeEdit, line: int) -> bool:
     return bool(edit.document().findBlockByNumber(line).layout().formats())

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QTextFormat
 from PySide6.QtWidgets import QApplication, QWidget
 
-from app.search import find_all, next_match, previous_match, within
+from app.search import find_all, next_match, previous_match, replace_all, within
 from app.session import State
 from app.views.main_window import MainWindow
 from tests.app.scripted import WAIT, ScriptedClient, answer
@@ -43,6 +43,8 @@ def test_places_are_counted_as_qt_counts() -> None:
     assert find_all("x.y.z", ".", True) == [(1, 2), (3, 4)]
     assert find_all("aaaa", "aa", True) == [(0, 2), (2, 4)]
     assert find_all("aaaa", "", True) == []
+    assert replace_all("a.B.b", ".b", False, r"\1") == r"a\1\1"
+    assert replace_all("ab", "", True, "x") == "ab"
 
 
 def test_next_and_previous_go_round() -> None:
