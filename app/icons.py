@@ -45,6 +45,14 @@ GLYPHS = {
     "ready": "circle",
     "auto": "magic-wand",
     "check": "check",
+    "find": "magnifying-glass",
+    "next": "caret-down",
+    "previous": "caret-up",
+    "match_case": "text-aa",
+    "changes": "git-diff",
+    "more": "dots-three-vertical",
+    "editor": "pencil-simple",
+    "folder": "folder-simple",
 }
 """Our name -> glyph of the Phosphor set (MIT)."""
 
