@@ -130,7 +130,7 @@ def test_cells_and_positions_are_apart(session: VisionSession) -> None:
     assert session.ledger.cells == cells_of(items)
     assert session.ledger.position == positions_of(items)
     assert session.ledger.cells - session.ledger.position == 24 - 6
-    last = llama.llama_memory_seq_pos_max(session._memory, 0)
+    last = llama.llama_memory_seq_pos_max(session.main._memory, 0)
     assert last == session.ledger.position - 1
 
 
@@ -139,11 +139,11 @@ def test_reuse_gives_the_logits_of_a_cold_run(mixing: VisionSession) -> None:
     first, second = (build_prompt("", text, "```html\n") for text in ("draw", "paint this"))
     prefill(session, first, image)
     other = session.logits()
-    session._forget()
+    session.forget()
     prefill(session, second, image)
     cold = session.logits()
     assert np.abs(other - cold).max() > 0.1  # the prompt matters
-    session._forget()
+    session.forget()
     prefill(session, second, picture("pink"))
     assert np.abs(session.logits() - cold).max() > 0.001  # the picture matters
 
@@ -188,7 +188,7 @@ def test_a_long_prompt_goes_in_batches(session: VisionSession) -> None:
     items, _ = prefill(session, parts, picture())
     assert cells_of(items) > 512
     sampler = session.sampler(Sampling())
-    assert session.vocabulary.piece(session.draw(sampler)) == b"<p>"
+    assert session.vocabulary.piece(session.main.draw(sampler)) == b"<p>"
     sampler.close()
 
 
@@ -220,7 +220,7 @@ def test_cancelled_while_the_picture_is_encoded(mixing: VisionSession, flag: Can
     # Nothing half-done was kept.
     prefill(session, parts, image)
     warm = session.logits()
-    session._forget()
+    session.forget()
     session.vision._cache.clear()
     prefill(session, parts, image)
     np.testing.assert_allclose(session.logits(), warm, atol=1e-4)
@@ -238,7 +238,7 @@ def test_cancelled_while_decoding(session: VisionSession, flag: CancelFlag) -> N
     assert caught.value.code is ErrorCode.cancelled
     assert session.ledger.items == items
     session.append(5)
-    assert llama.llama_memory_seq_pos_max(session._memory, 0) == session.ledger.position - 1
+    assert llama.llama_memory_seq_pos_max(session.main._memory, 0) == session.ledger.position - 1
 
 
 def test_without_an_abort_callback_it_stops_between_batches(
@@ -256,7 +256,7 @@ def test_without_an_abort_callback_it_stops_between_batches(
         with session.tokenize(parts, image, picture_key(image)) as chunks:
             cells = cells_of(chunks.items)
             session.prefill(chunks, lambda _: None)
-            session._forget()
+            session.forget()
             began = session.decoded
 
             def stop(_fraction: float) -> None:
