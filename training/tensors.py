@@ -16,8 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -56,9 +57,9 @@ def read_json(path: Path) -> Any:
         raise broken(f"'{path}' cannot be read as JSON.", "Mend the checkpoint.") from None
 
 
-def write_beside(path: Path, content: str | bytes) -> None:
-    """Write a small file and rename it into place."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+def write_beside(path: Path, content: str | bytes, aside: Path | None = None) -> None:
+    """Write a small file, beside its place or in the folder `aside`, and rename it into place."""
+    part = (aside or path.parent) / f"{path.name}.{os.getpid()}.part"
     data = content.encode() if isinstance(content, str) else content
     with part.open("wb") as file:
         file.write(data)
@@ -195,12 +196,12 @@ class _Handles:
     def __init__(self, mode: str) -> None:
         self._mode = mode
         self._local = threading.local()
-        self._every: list[BinaryIO] = []
+        self._every: list[FileIO] = []
 
-    def get(self, path: Path) -> BinaryIO:
-        mine: dict[Path, BinaryIO] = self._local.__dict__.setdefault("files", {})
+    def get(self, path: Path) -> FileIO:
+        mine: dict[Path, FileIO] = self._local.__dict__.setdefault("files", {})
         if path not in mine:
-            mine[path] = open(path, self._mode, buffering=0)
+            mine[path] = FileIO(path, self._mode)
             self._every.append(mine[path])
         return mine[path]
 
@@ -217,7 +218,7 @@ class Reader:
     """Reads stretches of stored tensors; may be used from several threads at once."""
 
     def __init__(self) -> None:
-        self._handles = _Handles("rb")
+        self._handles = _Handles("r")
 
     def __enter__(self) -> Reader:
         return self
@@ -232,7 +233,7 @@ class Reader:
         file = self._handles.get(tensor.path)
         file.seek(tensor.offset + start * tensor.dtype.itemsize)
         while view:
-            got = file.readinto(view)  # type: ignore[attr-defined]
+            got = file.readinto(view)
             if not got:
                 raise broken(f"The file '{tensor.path.name}' was cut short.", "Copy it again.")
             view = view[got:]
@@ -337,7 +338,7 @@ class ShardWriter:
         self._file.truncate(len(header) + shard.size)
         lines = "".join(_line(name, note) for name, note in self.notes.items())
         write_beside(self._journal, lines)  # without a last line that was cut
-        self._handles = _Handles("r+b")
+        self._handles = _Handles("r+")
         self._syncer = ThreadPoolExecutor(1)
 
     @property
