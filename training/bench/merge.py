@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 MEMORY, TIME = 2 * 2**30, 1.5  # budgets: bytes, and times a copy
 # Runs a module's main in this process and tells the most memory it ever held.
 _CHILD = """
-import runpy, sys
+import runpy, sys, time
 name = sys.argv[1]
 sys.argv = sys.argv[1:]
 try:
@@ -30,7 +30,7 @@ except SystemExit as end:
         raise
 finally:
     peak = [line for line in open("/proc/self/status") if line.startswith("VmHWM")][0].split()[1]
-    print("peak", int(peak) * 1024, file=sys.stderr)
+    print("measured", int(peak) * 1024, time.process_time(), file=sys.stderr)
 """
 # Our method -> options of ours, and mergekit's configuration.
 METHODS: Mapping[str, tuple[list[str], dict[str, object]]] = {
@@ -51,9 +51,11 @@ METHODS: Mapping[str, tuple[list[str], dict[str, object]]] = {
 
 @dataclass(frozen=True)
 class Run:
-    """A process: seconds, and the most bytes it held."""
+    """A process: seconds, seconds of processor time, and the most bytes it held. Where other work
+    shares the machine, processor time is the steadier figure."""
 
     seconds: float
+    cpu: float
     peak: int
 
 
@@ -70,30 +72,37 @@ def measure(size: str, *, mergekit: Path | None, folder: Path | None, repeats: i
         for seed, role in enumerate(("vlm", "coder"), 2):
             write_random(models[role], SHAPES[size], seed, 0)
         print(f"{size}: three models of {one / 1e9:.2f} GB, {os.cpu_count()} cores", flush=True)
-        print(f"{'':17}{'seconds':>9}{'/ copy':>8}{'peak GiB':>10}   mergekit: seconds, peak GiB")
-        for method, (options, config) in METHODS.items():
-            sources = [models[r] for r in models if r != "base" or "--base" in options]
-            options = [
-                option.format(**{r: str(p) for r, p in models.items()}) for option in options
-            ]
-            copied = _best(repeats, lambda out, s=sources: _copy(s, out), work)  # type: ignore[misc]
-            ours = _best(repeats, lambda out, o=options: _ours(models, o, out), work)  # type: ignore[misc]
-            line = (
-                f"{method:17}{ours.seconds:9.1f}{ours.seconds / copied.seconds:8.2f}"
-                f"{ours.peak / 2**30:10.2f}"
-            )
-            if mergekit is not None:
-                config_file = work / "mergekit.json"
-                config_file.write_text(json.dumps(_mergekit_config(config, models)))
-                theirs = _best(
-                    repeats,
-                    lambda out: _theirs(mergekit, config_file, out),  # noqa: B023
-                    work,
-                )
-                line += f"{theirs.seconds:20.1f}{theirs.peak / 2**30:10.2f}"
-            over = [f"memory over {MEMORY / 2**30:.0f} GiB"] * (ours.peak > MEMORY)
-            over += [f"time over {TIME} copies"] * (ours.seconds > TIME * copied.seconds)
-            print(line, "  ".join(over), flush=True)
+        print(f"{'':17}{'':14}{'seconds':>9}{'/ copy':>8}{'CPU s':>8}{'peak GiB':>10}")
+        for method in METHODS:
+            _compare(method, models, work, mergekit, repeats)
+
+
+def _compare(
+    method: str, models: Mapping[str, Path], work: Path, mergekit: Path | None, repeats: int
+) -> None:
+    options, config = METHODS[method]
+    sources = [models[role] for role in models if role != "base" or "--base" in options]
+    named = {role: str(path) for role, path in models.items()}
+    options = [option.format(**named) for option in options]
+    runs = {
+        "copy": _best(repeats, lambda out: _copy(sources, out), work),
+        "viscodex": _best(repeats, lambda out: _ours(models, options, out), work),
+    }
+    if mergekit is not None:
+        python, file = mergekit, work / "mergekit.json"
+        file.write_text(json.dumps(_mergekit_config(config, models)))
+        runs["mergekit"] = _best(repeats, lambda out: _theirs(python, file, out), work)
+    copied = runs["copy"].seconds
+    for name, run in runs.items():
+        over = ""
+        if name == "viscodex":
+            over += "  over 2 GiB" * (run.peak > MEMORY)
+            over += f"  over {TIME} copies" * (run.seconds > TIME * copied)
+        print(
+            f"{method:17}{name:14}{run.seconds:9.1f}{run.seconds / copied:8.2f}{run.cpu:8.1f}"
+            f"{run.peak / 2**30:10.2f}{over}",
+            flush=True,
+        )
 
 
 def _best(repeats: int, work: Callable[[Path], Run], folder: Path) -> Run:
@@ -103,13 +112,17 @@ def _best(repeats: int, work: Callable[[Path], Run], folder: Path) -> Run:
         os.sync()  # what others have left to write is not this run's
         runs.append(work(out))
         shutil.rmtree(out)
-    return Run(min(run.seconds for run in runs), max(run.peak for run in runs))
+    return Run(
+        min(run.seconds for run in runs),
+        min(run.cpu for run in runs),
+        max(run.peak for run in runs),
+    )
 
 
 def _copy(sources: list[Path], out: Path) -> Run:
     """Read all weights of the sources, and write as much as one of them has, to the disk."""
     out.mkdir()
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     for number, source in enumerate(sources):
         for path in sorted(source.glob("*.safetensors")):
             with path.open("rb", buffering=0) as file, (out / path.name).open("ab") as copy:
@@ -118,7 +131,7 @@ def _copy(sources: list[Path], out: Path) -> Run:
                         copy.write(block)
                 copy.flush()
                 os.fsync(copy.fileno())
-    return Run(time.perf_counter() - start, 0)
+    return Run(time.perf_counter() - start, time.process_time() - cpu, 0)
 
 
 def _ours(models: Mapping[str, Path], options: list[str], out: Path) -> Run:
@@ -161,5 +174,6 @@ def _child(python: Path, arguments: list[str]) -> Run:
         raise VisCodexError(
             ErrorCode.internal, f"{arguments[0]} failed: {done.stderr[-400:]}", "Mend it."
         )
-    peak = next(line for line in done.stderr.splitlines() if line.startswith("peak "))
-    return Run(seconds, int(peak.split()[1]))
+    measured = [line for line in done.stderr.splitlines() if line.startswith("measured ")][-1]
+    _, peak, cpu = measured.split()
+    return Run(seconds, float(cpu), int(peak))
