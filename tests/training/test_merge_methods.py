@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def merged(method: str, models: list[Array], setting: Setting, cuts: list[int]) 
     edges = sorted({0, len(vlm), *(cut % (len(vlm) + 1) for cut in cuts)})
     blocks = [
         Block(number, a, vlm[a:b].clone(), coder[a:b].clone(), base[a:b].clone())
-        for number, (a, b) in enumerate(zip(edges, edges[1:], strict=False))
+        for number, (a, b) in enumerate(pairwise(edges))
     ]
 
     def each(work: Callable[[Block], Any]) -> list[Any]:

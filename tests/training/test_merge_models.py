@@ -13,8 +13,11 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
-from tests.fixtures.tiny_family import Family, build_family, change_json
-from training.merge.vocabulary import read_tokens
+from engine.client import EngineClient
+from engine.models.store import find_model
+from engine.protocol import ConvertRequest, Done, Token
+from tests.fixtures.tiny_family import Family, build_family
+from tests.fixtures.tiny_model import VOCABULARY
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,7 +57,10 @@ def test_transformers_loads_what_the_formula_says(family: Family, merged: Path) 
     assert model.dtype == torch.bfloat16
     found = model.state_dict()
     vlm, coder = family.weights("vlm"), family.weights("coder")
-    added = read_tokens(family.vlm).added
+    tokens = json.loads((family.vlm / "tokenizer.json").read_text())
+    added = {entry["id"] for entry in tokens["added_tokens"]}
+    shared = sorted(set(tokens["model"]["vocab"].values()) - added)
+    kept = sorted(set(range(VOCABULARY)) - set(shared))  # special tokens, and padding
     for name, mine in vlm.items():
         if name.startswith("visual."):
             assert torch.equal(found[f"model.{name}"], mine), name  # bit for bit
@@ -62,18 +68,16 @@ def test_transformers_loads_what_the_formula_says(family: Family, merged: Path) 
         weight = 0.25 if name.startswith("model.layers.1.") else 0.7
         wanted = (weight * mine.double() + (1 - weight) * coder[name].double()).bfloat16()
         loaded = found[name.replace("model.", "model.language_model.", 1)]
+        # One unit in the last place: float32 and float64 may round to different sides.
         if name == "model.embed_tokens.weight":
-            kept = sorted(added | set(range(480, 512)))  # special tokens, and padding
             assert torch.equal(loaded[kept], mine[kept])
-            shared = [row for row in range(480) if row not in added]
             assert not torch.equal(loaded[shared], mine[shared])
             loaded, wanted = loaded[shared], wanted[shared]
-        torch.testing.assert_close(loaded, wanted, rtol=2**-8, atol=1e-9, msg=name)
-    assert "lm_head.weight" not in {name for name in vlm}
+        torch.testing.assert_close(loaded, wanted, rtol=2**-7, atol=1e-6, msg=name)
     AutoProcessor.from_pretrained(merged)
-    tokens = AutoTokenizer.from_pretrained(merged)
+    tokenizer = AutoTokenizer.from_pretrained(merged)
     with torch.no_grad():
-        logits = model(**tokens("<main>", return_tensors="pt")).logits
+        logits = model(**tokenizer("<main>", return_tensors="pt")).logits
     assert torch.isfinite(logits).all()
     config = json.loads((merged / "config.json").read_text())
     assert config["dtype"] == "bfloat16"
@@ -112,10 +116,8 @@ def test_exported_and_run_by_the_engine(
     text = values(exported / "model-F32.gguf")
     assert not (text["blk.1.ffn_up.weight"] == values(plain / "model-F32.gguf")
                 ["blk.1.ffn_up.weight"]).all()  # fmt: skip
-    change_json(exported / "viscodex.json", lambda card: card["image"].update(max_tokens=64))
-    answer = command(
-        "app.cli", "convert", samples / "login.png", "--model", exported, "--max-tokens", 12,
-        "--best-of", 1, "--repair", 0, "--hints", "never", "--to", "html", "--json",
-    )  # fmt: skip
-    result = json.loads(answer)
-    assert result["timings"]["tokens"] > 0
+    request = ConvertRequest(samples / "login.png", target="html", hints="never", max_tokens=12)
+    with EngineClient(find_model(exported)) as client:
+        (*before, last) = client.convert(request)
+    assert isinstance(last, Done), last
+    assert sum(isinstance(event, Token) for event in before) > 0

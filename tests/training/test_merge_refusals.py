@@ -207,7 +207,7 @@ def test_vocabularies_of_other_lengths(family: Family, tmp_path: Path) -> None:
     assert torch.equal(found[400:], vlm[400:])
     first, stop = plan.rows.merged[0]
     wanted = 0.7 * vlm[first:stop].double() + 0.3 * coder[first:stop].double()
-    torch.testing.assert_close(found[first:stop], wanted.bfloat16(), rtol=2**-8, atol=1e-9)
+    torch.testing.assert_close(found[first:stop], wanted.bfloat16(), rtol=2**-7, atol=1e-6)
     assert plan_of(family.vlm, short).rows.merged == ()  # kept: the lengths do not matter
 
 
