@@ -11,7 +11,7 @@ import gguf
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
+from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 
 from engine.client import EngineClient
 from engine.models.store import find_model
@@ -74,7 +74,7 @@ def test_transformers_loads_what_the_formula_says(family: Family, merged: Path) 
             assert not torch.equal(loaded[shared], mine[shared])
             loaded, wanted = loaded[shared], wanted[shared]
         torch.testing.assert_close(loaded, wanted, rtol=2**-7, atol=1e-6, msg=name)
-    AutoProcessor.from_pretrained(merged)
+    AutoImageProcessor.from_pretrained(merged)
     tokenizer = AutoTokenizer.from_pretrained(merged)
     with torch.no_grad():
         logits = model(**tokenizer("<main>", return_tensors="pt")).logits
