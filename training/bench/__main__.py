@@ -23,7 +23,7 @@ def merge(
         typer.Option(help="Python of an environment with mergekit, to measure it beside."),
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="Where the checkpoints go for the time [default: /tmp].")
+        Path | None, typer.Option(help="Where the checkpoints go for the time (default: /tmp).")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Best of so many runs.")] = 2,
 ) -> None:

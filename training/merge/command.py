@@ -28,15 +28,15 @@ def merge(
     method: Annotated[
         str | None, typer.Option(help="task-arithmetic, linear, ties, dare, dare-ties or slerp.")
     ] = None,
-    weight: Annotated[float | None, typer.Option(help="Weight of the VLM [default: 0.7].")] = None,
+    weight: Annotated[float | None, typer.Option(help="Weight of the VLM (default: 0.7).")] = None,
     coder_weight: Annotated[
-        float | None, typer.Option(help="Weight of the code model [default: 1 - weight].")
+        float | None, typer.Option(help="Weight of the code model (default: 1 - weight).")
     ] = None,
     density: Annotated[
         float | None,
-        typer.Option(help="Share of each task vector that TIES and DARE keep [default: 0.5]."),
+        typer.Option(help="Share of each task vector that TIES and DARE keep (default: 0.5)."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of DARE's random drops [default: 0].")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of DARE's random drops (default: 0).")] = None,
     layers: Annotated[
         str | None, typer.Option(help="Weights of layers, such as 0:14=0.8,14:28=0.6.")
     ] = None,
@@ -45,7 +45,7 @@ def merge(
     ] = None,
     out_dtype: Annotated[str | None, typer.Option(help="bfloat16 or float32.")] = None,
     shard_size: Annotated[
-        float | None, typer.Option(help="Largest file, in GB [default: 4].")
+        float | None, typer.Option(help="Largest file, in GB (default: 4).")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the plan.")] = False,
     resume: Annotated[

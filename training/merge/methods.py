@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -65,7 +65,7 @@ class Block:
 
 _Result = TypeVar("_Result")
 # Applies a function to every block of a tensor; the results come in the order of the blocks.
-Pass = Callable[[Callable[[Block], Any]], list[Any]]
+Pass = Callable[[Callable[[Block], Any]], Iterable[Any]]
 
 
 def combine(*terms: tuple[float, Tensor]) -> Tensor:
@@ -152,16 +152,19 @@ def measure_trims(each: Pass, setting: Setting, count: int) -> tuple[Trim, Trim]
         return Trim(-1.0), Trim(-1.0)
     if keep == 0:
         return Trim(math.inf), Trim(math.inf)
-    counts = each(lambda block: [_upper(delta) for delta in block.deltas])
+    totals = torch.zeros(2, 1 << 15, dtype=torch.int64)
+    for counts in each(lambda block: torch.stack([_upper(delta) for delta in block.deltas])):
+        totals += counts
     bins, ranks = [], []
-    for which in (0, 1):
-        totals = sum(found[which] for found in counts)
-        chosen, above = _place_of(totals, keep)
+    for total in totals:
+        chosen, above = _place_of(total, keep)
         bins.append(chosen)
         ranks.append(keep - above)
-    found = each(
-        lambda block: [_lower(d, chosen) for d, chosen in zip(block.deltas, bins, strict=True)]
-    )
+
+    def lower(block: Block) -> list[tuple[Tensor, Tensor]]:
+        return [_lower(delta, place) for delta, place in zip(block.deltas, bins, strict=True)]
+
+    found = list(each(lower))
     return (
         _trim([pair[0] for pair in found], bins[0], ranks[0]),
         _trim([pair[1] for pair in found], bins[1], ranks[1]),

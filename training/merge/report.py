@@ -138,16 +138,18 @@ def plot_layers(layers: list[dict[str, Any]], *, with_base: bool) -> bytes:
         panels.append(("distance / norm of the VLM", {"distance": ""}))
     figure = Figure(figsize=(12, 3.4), dpi=100, layout="constrained")
     for axes, (title, lines) in zip(figure.subplots(1, len(panels)), panels, strict=True):
-        for (key, label), colour in zip(lines.items(), ("#15c", "#d60"), strict=False):
-            values = [math.nan if row[key] is None else row[key] for row in rows]
+        drawn = [[math.nan if row[key] is None else row[key] for row in rows] for key in lines]
+        for values, label, colour in zip(drawn, lines.values(), ("#15c", "#d60"), strict=False):
             axes.plot(numbers, values, color=colour, label=label, marker=".", linewidth=1.2)
+        known = [value for values in drawn for value in values if not math.isnan(value)]
+        # From 0, and to 1 where that is the most there can be: small differences look small.
+        top = 1.1 * max(known, default=1) if len(lines) > 1 else max([1.0, *known])
+        axes.set_ylim(min([0.0, *known]), top or 1.0)
         axes.set_title(title)
         axes.set_xlabel("layer")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.yaxis.get_major_formatter().set_useOffset(False)
         axes.grid(alpha=0.3)
         if len(lines) > 1:
-            axes.set_ylim(bottom=0)
             axes.legend()
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})

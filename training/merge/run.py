@@ -199,8 +199,8 @@ class _Merger:
         assert setting is not None
         spans = list(_spans(step.runs))
 
-        def measured(work: Callable[[Block], Any]) -> list[Any]:
-            return list(self._each(lambda span: work(self._block(step, *span)), spans))
+        def measured(work: Callable[[Block], Any]) -> Iterator[Any]:
+            return self._each(lambda span: work(self._block(step, *span)), spans)
 
         state = self._method.measure(measured, setting, step.merged_values)
         largest = torch.finfo(step.out.dtype).max
