@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
 
 
@@ -19,6 +19,7 @@ class ActionSpec:
     icon: str = ""
     keys: tuple[str, ...] = ()
     checkable: bool = False
+    local: bool = False  # its keys count only while the focus is in the widget it belongs to
 
 
 ACTIONS: tuple[ActionSpec, ...] = (
@@ -96,15 +97,17 @@ OVERLAY_KEYS: tuple[tuple[str, str], ...] = (
 """Keys inside the overlay; handled there, listed here for the help page."""
 
 
-def make_actions(parent: QObject) -> Mapping[str, QAction]:
+def make_actions(parent: QObject, table: tuple[ActionSpec, ...] = ACTIONS) -> Mapping[str, QAction]:
     """One QAction for each row of the table, with shortcuts and tool tips set."""
     made: dict[str, QAction] = {}
-    for spec in ACTIONS:
+    for spec in table:
         action = QAction(spec.text, parent)
         action.setObjectName(spec.name)
         action.setCheckable(spec.checkable)
         sequences = [QKeySequence(keys) for keys in spec.keys]
         action.setShortcuts(sequences)
+        if spec.local:
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         hint = ""
         if sequences:
             hint = f" ({sequences[0].toString(QKeySequence.SequenceFormat.NativeText)})"

@@ -45,6 +45,20 @@ GLYPHS = {
     "ready": "circle",
     "auto": "magic-wand",
     "check": "check",
+    "phone": "device-mobile",
+    "tablet": "device-tablet",
+    "desktop": "monitor",
+    "fit_width": "arrows-out-line-horizontal",
+    "zoom_in": "magnifying-glass-plus",
+    "zoom_out": "magnifying-glass-minus",
+    "compare": "intersect",
+    "console": "terminal-window",
+    "browser": "arrow-square-out",
+    "slider": "square-half",
+    "beside": "columns",
+    "onion": "stack",
+    "heat": "thermometer-hot",
+    "more": "dots-three-outline-fill",
 }
 """Our name -> glyph of the Phosphor set (MIT)."""
 

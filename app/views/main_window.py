@@ -149,7 +149,8 @@ class MainWindow(QMainWindow):
         self.bar.targets.chosen.connect(self._set_target)
         self.preview.width_chosen.connect(lambda key: self._keep(preview_width=key))
         self.preview.failed.connect(self._preview_failed)
-        self.preview.drawn.connect(lambda: self.code.edit.mark_error(0))
+        self.preview.error_line.connect(lambda line, _: self.code.edit.mark_error(line))
+        self.controller.text_read.connect(self.preview.compare.set_lines)
         self.code.edited.connect(lambda: self._edit_timer.start())
         self.code.edit.picture_pasted.connect(
             lambda mime: self.controller.offer_mime(mime, "Pasted picture")
@@ -268,7 +269,7 @@ class MainWindow(QMainWindow):
             lambda image: self.source.show_image(image) if picture is self._picture() else None,
             lambda error: self.show_failure(failure_of(error)),
         )
-        self.preview.set_source_width(picture.width)
+        self.preview.set_source(picture)
         self.code.show_code("", "html")
         self.preview.clear()
         self.pages.setCurrentWidget(self.outer)
@@ -306,7 +307,6 @@ class MainWindow(QMainWindow):
         self.banner.present("bad", entry.title, text, offered)
 
     def _preview_failed(self, message: str, line: int) -> None:
-        self.code.edit.mark_error(line)
         title = messages.error_text("render_failed").title
         self.banner.present("warn", title, message, [self.actions_by_name["refresh"]])
 

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.actions import make_actions
 from app.preview.chart import default_runner
+from app.session import Picture
 from app.theme import Theme
 from app.views.dress import Dresser
 from app.views.preview_pane import PreviewPane
@@ -96,7 +97,7 @@ def test_error_of_a_chart_names_its_line(pane: PreviewPane, qtbot: Any) -> None:
 
 
 def test_page_takes_the_width_of_the_picture(pane: PreviewPane, qtbot: Any) -> None:
-    pane.set_source_width(300)
+    pane.set_source(Picture(b"", 300, 200, "x"))
     with qtbot.waitSignal(pane.drawn, timeout=20_000):
         pane.show_code("<body style='background:#ff0000'>", "html", True)
     qtbot.wait(150)
