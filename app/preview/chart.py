@@ -95,6 +95,12 @@ def chart_page(svg: bytes, size: tuple[int, int], ground: str, zoom: float) -> s
     )
 
 
+def fitting(size: tuple[int, int], room: tuple[int, int]) -> float:
+    """How large a chart is drawn in a room of so many pixels where its zoom is 0."""
+    gap = 2 * CHART_MARGIN
+    return max(0.05, min(1.0, (room[0] - gap) / size[0], (room[1] - gap) / size[1]))
+
+
 class ChartPainter(QObject):
     """Draws the newest code it was given; `drawn(Drawing)` arrives on the thread of this object."""
 

@@ -10,18 +10,20 @@ import io
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from PIL import Image
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
-from app.preview.compare_lines import missing_lines
 from app.preview.latest import Latest
-from engine.compare import Similarity, difference, similarity
 from engine.errors import VisCodexError
-from engine.hints import TextLine
-from engine.images import load_picture
-from engine.render.drawing import Drawer
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from engine.compare import Similarity
+    from engine.hints import TextLine
+    from engine.render.drawing import Drawer
 
 _LOG = logging.getLogger(__name__)
 
@@ -110,6 +112,14 @@ class Comparer(QObject):
             self.compared.emit(done)
 
     def _measure(self, wish: Wish) -> Comparison:
+        # Heavy, and not needed for the first paint.
+        from PIL import Image
+
+        from app.preview.compare_lines import missing_lines
+        from engine.compare import difference, similarity
+        from engine.images import load_picture
+        from engine.render.drawing import Drawer
+
         snip = load_picture(wish.snip)
         drawer = self._drawers.get(wish.unwalled)
         if drawer is None:

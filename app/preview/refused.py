@@ -32,7 +32,7 @@ KINDS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Refused:
-    """One resource: what it is, the host it is on, and its address; all plain and shortened."""
+    """One resource: what it is, its host and its address there; all plain and shortened."""
 
     kind: str
     host: str
@@ -65,9 +65,12 @@ def refused_of(reports: Any) -> list[Refused]:
 def _one(uri: str, kind: str) -> Refused:
     address = plain(uri, 300)
     try:
-        host = urlsplit(address).netloc.rpartition("@")[2]
+        parts = urlsplit(address)
+        host = parts.netloc.rpartition("@")[2]
     except ValueError:
         host = ""
+    if host:
+        address = f"{parts.path}?{parts.query}" if parts.query else parts.path or "/"
     return Refused(
         KINDS.get(kind, "Resource"),
         shorten(host or address.partition(":")[0] or "unknown", MAX_HOST),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QGridLayout,
@@ -14,8 +16,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.compare import Similarity
-from engine.hints import TextLine
+if TYPE_CHECKING:
+    from engine.compare import Similarity
+    from engine.hints import TextLine
 
 PARTS: tuple[tuple[str, str, str], ...] = (
     ("text", "Text", "The words, and whether they stand at the same place"),
@@ -72,6 +75,7 @@ class CompareScores(QWidget):
         self.list.setAccessibleName("Lines of text that the code's picture lacks")
         self.list.setFixedHeight(110)
         self.list.setWordWrap(True)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 8, 12, 8)
         layout.setSpacing(6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
@@ -22,7 +24,9 @@ from app.views.action_segments import ActionSegments
 from app.views.card import Card
 from app.views.compare_scores import CompareScores
 from app.views.dress import Dresser, announce
-from engine.hints import TextLine
+
+if TYPE_CHECKING:
+    from engine.hints import TextLine
 
 WAITING = "The comparison follows when the code is complete."
 MEASURING = "Drawing the code at the size of the picture, and measuring it…"
@@ -61,6 +65,7 @@ class CompareView(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.canvas.moved.connect(lambda share: self.slider.setValue(round(100 * share)))
         self.slider.setRange(0, 100)
+        self.slider.setMinimumHeight(24)  # the handle and its ring
         self.slider.setPageStep(10)
         self.slider.valueChanged.connect(self._slid)
         self._ends = (QLabel("Snip"), QLabel("Code"))
@@ -76,7 +81,8 @@ class CompareView(QWidget):
         self._stack.addWidget(self.card)
         self._stack.addWidget(self._result())
         top = QHBoxLayout()
-        top.setContentsMargins(8, 6, 8, 6)
+        top.setContentsMargins(10, 4, 8, 4)
+        top.setSpacing(8)
         top.addWidget(self.modes)
         top.addWidget(self.mode_name, 1)
         layout = QVBoxLayout(self)
@@ -91,6 +97,7 @@ class CompareView(QWidget):
     def _result(self) -> QWidget:
         row = QHBoxLayout()
         row.setContentsMargins(12, 4, 12, 4)
+        row.setSpacing(8)
         row.addWidget(self._ends[0])
         row.addWidget(self.slider, 1)
         row.addWidget(self._ends[1])

@@ -11,7 +11,6 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
 
 from app.files import write_whole
 from app.preview.standalone import PrivateFolder, standalone
-from app.rendering import draw
 from app.tasks import TaskRunner
 
 
@@ -26,6 +25,8 @@ class Drawable:
 
     def png(self) -> bytes:
         """Drawn by the engine's own renderer, as high as it is. Raises VisCodexError."""
+        from app.rendering import draw  # heavy, and not needed for the first paint
+
         return draw(self.code, self.target, (self.width, None), unwalled=self.unwalled)
 
 

@@ -11,7 +11,7 @@ from PySide6.QtGui import QAction, QImage
 from PySide6.QtWidgets import QStackedWidget
 
 from app.actions import make_actions
-from app.preview.chart import ChartPainter, Drawing, Runner, chart_page
+from app.preview.chart import ChartPainter, Drawing, Runner, chart_page, fitting
 from app.preview.colour_scheme import knows_dark, with_scheme
 from app.preview_actions import PREVIEW_ACTIONS
 from app.session import Picture
@@ -254,6 +254,7 @@ class PreviewPane(Pane):
         if self.web is None or not self._code:
             return
         if self._target == "html":
+            self._drawing = None
             self._show(self.web)
             self.error_line.emit(0, "")
             self.drawn.emit()
@@ -307,7 +308,10 @@ class PreviewPane(Pane):
             return
         self._apply_size()
         ground = self._dresser.theme.colour("canvas").name()
-        page = chart_page(self._drawing.svg, self._drawing.size, ground, self.tools.zoom)
+        size = self._drawing.size
+        share = fitting(size, (self._stack.width(), self._stack.height()))
+        self.tools.show_scale(round(100 * (self.tools.zoom or share)), size[0])
+        page = chart_page(self._drawing.svg, size, ground, self.tools.zoom)
         self.web.show_html(page)
 
     def _show(self, page: CompareView | PictureView | Card | WebPreview) -> None:
@@ -345,13 +349,13 @@ class PreviewPane(Pane):
     def _apply_size(self) -> None:
         if self.web is None:
             return
-        html = self._target == "html"
-        self.web.set_page_width(self._page_width() if html else 0)
-        self.web.set_zoom(self.tools.zoom if html else 0.0)
+        page = self._target == "html"  # a chart's page sees to its size itself
+        self.web.set_page_width(self._page_width() if page else 0)
+        self.web.set_zoom(self.tools.zoom if page else 0.0)
 
     def _page_width(self) -> int:
         key = self.tools.widths.choice
-        return {"source": self._source_width, "fit": 0}[key] if not key.isdigit() else int(key)
+        return int(key) if key.isdigit() else {"source": self._source_width, "fit": 0}[key]
 
     def _scaled(self, percent: int, width: int) -> None:
         if self._target == "html":
@@ -393,5 +397,4 @@ class PreviewPane(Pane):
     def _dress(self) -> None:
         if self.web is not None:
             self.web.set_ground(self._dresser.theme.colour("canvas"))
-            if self._target != "html":
-                self._show_sharp()
+            self._show_sharp()

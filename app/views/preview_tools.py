@@ -49,6 +49,7 @@ class PreviewTools(QWidget):
         layout.setSpacing(4)
         layout.addWidget(self.widths)
         layout.addWidget(self.read_out, 1)
+        layout.addStretch(0)
         self._steps = [flat_button(actions[name]) for name in ("zoom_out", "zoom_in")]
         layout.addWidget(self._steps[0])
         layout.addWidget(self.fit)
@@ -62,13 +63,14 @@ class PreviewTools(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Where there is no room the two steps give way: keys and the wheel do the same."""
-        for button in self._steps:
-            button.setVisible(self.width() >= ROOMY)
+        for widget in (*self._steps, self.read_out):
+            widget.setVisible(self.width() >= ROOMY)
 
     def show_page_tools(self, on: bool) -> None:
         """Widths and colours belong to pages; charts have only zoom."""
         self.widths.setVisible(on)
         self.dark.setVisible(on)
+        self.read_out.setText(self.read_out.text() * on)
 
     def show_scale(self, percent: int, width: int) -> None:
         """How large the page is drawn at present."""
