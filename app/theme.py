@@ -180,6 +180,7 @@ QPushButton#card QLabel#cardTitle { font-weight: 600; font-size: 14px; color: $t
 QPushButton#card QLabel#cardText { color: $muted; }
 QPushButton#link { background: transparent; border: 2px solid transparent; color: $accent;
     padding: 3px 6px; }
+QPushButton#link:disabled { color: $muted; }
 QPushButton#link:hover { text-decoration: underline; }
 QPushButton#link:focus { border: 2px solid $accent; }
 

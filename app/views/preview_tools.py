@@ -12,9 +12,10 @@ from app.preview_actions import WIDTHS
 from app.views.action_segments import ActionSegments
 from app.views.dress import flat_button
 
+ROOMIER = 430
 ROOMY = 380
 NARROWEST = 288
-"""Pixels at which all tools have room, and at which those that are needed still have."""
+"""Pixels at which everything has room, at which all tools have, and those that are needed."""
 
 ZOOMS = (0.5, 0.67, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
 
@@ -63,8 +64,9 @@ class PreviewTools(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Where there is no room the two steps give way: keys and the wheel do the same."""
-        for widget in (*self._steps, self.read_out):
-            widget.setVisible(self.width() >= ROOMY)
+        for button in self._steps:
+            button.setVisible(self.width() >= ROOMY)
+        self.read_out.setVisible(self.width() >= ROOMIER)
 
     def show_page_tools(self, on: bool) -> None:
         """Widths and colours belong to pages; charts have only zoom."""

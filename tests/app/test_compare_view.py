@@ -259,6 +259,13 @@ def test_missing_lines(snip_text: str, drawn_texts: list[str], missing: bool) ->
     assert missing_lines([line(snip_text)], drawn) == ([0] if missing else [])
 
 
+def test_each_text_stands_for_one_line_only() -> None:
+    drawn = [line("Sign in to your diary"), line("Email", 30), line("Your password", 60)]
+    snip = [line("Sign in"), line("Sign in to your diary"), line("Email"), line("Email")]
+    assert missing_lines(snip, drawn) == [0, 3]
+    assert missing_lines(snip, [*drawn, line("Sign in", 90), line("Email", 120)]) == []
+
+
 def test_missing_lines_are_listed_and_marked(view: CompareView, qtbot: Any, snip: bytes) -> None:
     code = LEFT.format("#ff0000") + "</div><p>There"
     compare(view, qtbot, snip, code, [line("There"), line("Gone <b>away</b>")])
