@@ -6,6 +6,9 @@ from __future__ import annotations
 # A new page loads in the frame behind and comes to the front when it has been drawn: no flicker.
 # A page that is still loading is not interrupted; of the pages that arrive meanwhile only the
 # newest is loaded after it.
+# The title tells the whole state each time, so that nothing is lost where two changes follow so
+# quickly that only the second title arrives: when this shell was loaded, a count of changes, the
+# document shown, resources refused, size in percent, width in CSS pixels.
 # A page is laid out at `width` CSS pixels (0: what fits the pane) and enlarged by `zoom` (0: as
 # large as fits, never above its own size).
 SHELL_HTML = """<!DOCTYPE html>
@@ -24,8 +27,12 @@ iframe { position: absolute; top: 0; left: 0; border: 0; background: white;
 <script>
 const frames = [...document.querySelectorAll("iframe")], room = document.getElementById("room");
 let front = 0, loading = null, pending = null, width = 0, zoom = 0, ratio = 0, told = 0;
-let refused = [], blocked = 0, telling = 0, scaled = "";
-const tell = (what) => { told += 1; document.title = what + " " + told; };
+let refused = [], blocked = 0, telling = 0, shown = 0, scaled = "0 0";
+const tell = () => {
+  told += 1;
+  const loaded = Math.round(performance.timeOrigin);
+  document.title = ["viscodex", loaded, told, shown, blocked, scaled].join(" ");
+};
 const fit = () => {
   const across = room.clientWidth, wanted = width || (zoom ? across / zoom : across);
   const scale = zoom || Math.min(1, across / wanted);
@@ -37,7 +44,7 @@ const fit = () => {
     frame.style.left = Math.max(0, Math.floor((across - wanted * scale) / 2)) + "px";
   }
   const now = Math.round(100 * scale) + " " + Math.round(wanted);
-  if (now !== scaled && across > 0) tell("scale " + (scaled = now));
+  if (now !== scaled && across > 0) { scaled = now; tell(); }
 };
 const swap = (page) => {
   if (loading !== page) return;
@@ -48,7 +55,8 @@ const swap = (page) => {
   frames[front].className = "back";
   front = 1 - front;
   loading = null;
-  tell("shown " + page.serial);
+  shown = page.serial;
+  tell();
   if (pending) { const next = pending; pending = null; start(next); }
 };
 const start = (page) => {
@@ -77,7 +85,7 @@ window.addEventListener("message", (event) => {
   blocked += 1;
   if (refused.length < 200)
     refused.push({uri: report.uri.slice(0, 300), kind: report.kind.slice(0, 40)});
-  telling = telling || setTimeout(() => { telling = 0; tell("blocked " + blocked); }, 60);
+  telling = telling || setTimeout(() => { telling = 0; tell(); }, 60);
 });
 window.addEventListener("resize", fit);
 window.viscodex = {
@@ -85,12 +93,12 @@ window.viscodex = {
     const page = {serial, url};
     if (loading) pending = page; else start(page);
   },
-  size: (pixels, factor) => { width = pixels; zoom = factor; scaled = ""; fit(); },
+  size: (pixels, factor) => { width = pixels; zoom = factor; fit(); },
   refused: () => JSON.stringify(refused),
   dress: (colour) => { document.body.style.background = colour; },
 };
 fit();
-tell("ready");
+tell();
 </script></body></html>
 """
 

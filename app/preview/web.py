@@ -34,6 +34,10 @@ CRASHED = "The page crashed. Nothing else was touched: it ran in a process of it
 TOO_LARGE = "The page is too large for the preview."
 
 
+NOTHING = (0, 0, 0, 0)
+"""State of a shell that has just been loaded: document shown, resources refused, percent, width."""
+
+
 class WebPreview(QWidget):
     """Shows HTML documents one after the other, without flicker and without network.
 
@@ -62,6 +66,8 @@ class WebPreview(QWidget):
         self._zoom = 0.0
         self._ground = QColor()
         self._awaited = 0
+        self._state: tuple[int, ...] = NOTHING
+        self._loaded = 0
         self._unanswered = 0
         self._hangs = False
         self._documents = Documents(self)
@@ -155,6 +161,7 @@ class WebPreview(QWidget):
 
     def _load_shell(self) -> None:
         self._ready = False
+        self._state = NOTHING
         self._page.setUrl(QUrl(policy.SHELL_URL))
 
     def _call(self, function: str, *arguments: object) -> None:
@@ -166,22 +173,26 @@ class WebPreview(QWidget):
     def _told(self, title: str) -> None:
         """The shell talks by its title; generated pages have no access to it."""
         words = title.split()
-        if len(words) < 2:
+        if len(words) != 7 or words[0] != "viscodex":
             return
-        if words[0] == "ready":
+        loaded, _, shown, blocked, *scale = (int(word) for word in words[1:])
+        if not self._ready and loaded == self._loaded:
+            return  # a last word of the shell that has been replaced
+        self._loaded = loaded
+        before, self._state = self._state, (shown, blocked, *scale)
+        if not self._ready:
             self._start()
-        elif words[0] == "shown":
-            serial = int(words[1])
-            if serial >= self._awaited:
+        if tuple(scale) != before[2:] and scale[0]:
+            self.scaled.emit(*scale)
+        if blocked != before[1] and blocked:
+            self.blocked.emit(blocked)
+            self._page.runJavaScript("viscodex.refused()", 0, self._list_refused)
+        if shown != before[0] and shown:
+            if shown >= self._awaited:
                 self._watchdog.stop()
             else:
                 self._watchdog.start()
-            self.shown.emit(serial)
-        elif words[0] == "blocked":
-            self.blocked.emit(int(words[1]))
-            self._page.runJavaScript("viscodex.refused()", 0, self._list_refused)
-        elif words[0] == "scale":
-            self.scaled.emit(int(words[1]), int(words[2]))
+            self.shown.emit(shown)
 
     def _start(self) -> None:
         self._ready = True
