@@ -183,10 +183,10 @@ OVERLAY_KEYS: tuple[tuple[str, str], ...] = (
 """Keys inside the overlay; handled there, listed here for the help page."""
 
 
-def make_actions(parent: QObject) -> Mapping[str, QAction]:
+def make_actions(parent: QObject, table: tuple[ActionSpec, ...] = ACTIONS) -> Mapping[str, QAction]:
     """One QAction for each row of the table, with shortcuts and tool tips set."""
     made: dict[str, QAction] = {}
-    for spec in ACTIONS:
+    for spec in table:
         action = QAction(spec.text, parent)
         action.setObjectName(spec.name)
         action.setCheckable(spec.checkable)

@@ -26,13 +26,15 @@ class Controller(QObject):
     """The application without its widgets.
 
     `changed()` after every step of the session, `picture_changed()`, `code_changed(code, final)`
-    while and after code arrives, `trouble(failure)` for errors outside a conversion, and
-    `busy_picture()` when a picture came while a conversion runs.
+    while and after code arrives, `text_read(lines)` with what was read in the picture,
+    `trouble(failure)` for errors outside a conversion, and `busy_picture()` when a picture came
+    while a conversion runs.
     """
 
     changed = Signal()
     picture_changed = Signal()
     code_changed = Signal(str, bool)
+    text_read = Signal(list)
     trouble = Signal(object)
     busy_picture = Signal()
 
@@ -173,6 +175,7 @@ class Controller(QObject):
     def _text_read(self, run: int, event: Any) -> None:
         if self._current(run):
             self.session.text_read(len(event.lines))
+            self.text_read.emit(event.lines)
 
     def _target(self, run: int, event: Any) -> None:
         if self._current(run):

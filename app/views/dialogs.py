@@ -24,6 +24,7 @@ from app.controller import failure_of
 from app.export.names import suggested_name
 from app.files import write_whole
 from app.intake import FILE_FILTER
+from app.preview_actions import COMPARE_ACTIONS, PREVIEW_ACTIONS
 from app.session import Failure
 
 if TYPE_CHECKING:
@@ -118,12 +119,19 @@ def shortcuts_dialog(parent: QWidget) -> QDialog:
     """The dialog with the list of shortcuts."""
     dialog = QDialog(parent)
     dialog.setWindowTitle("Keyboard shortcuts")
-    rows = [("In the window", "")]
-    for spec in ACTIONS:
-        if spec.keys:
-            keys = QKeySequence(spec.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)
-            rows.append((keys, spec.text.rstrip("…")))
-    rows.append(("F10", "Menu"))
+    rows = []
+    for title, table in (
+        ("In the window", ACTIONS),
+        ("In the preview", PREVIEW_ACTIONS),
+        ("In the comparison", COMPARE_ACTIONS),
+    ):
+        rows.append((title, ""))
+        for spec in table:
+            if spec.keys:
+                keys = QKeySequence(spec.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)
+                rows.append((keys, spec.text.rstrip("…")))
+        if table is ACTIONS:
+            rows.append(("F10", "Menu"))
     rows.append(("While snipping", ""))
     rows.extend(OVERLAY_KEYS)
     cells = "".join(

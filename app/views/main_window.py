@@ -161,7 +161,8 @@ class MainWindow(KeptWindow):
         self.bar.targets.chosen.connect(self._set_target)
         self.preview.width_chosen.connect(lambda key: self.keep(preview_width=key))
         self.preview.failed.connect(self._preview_failed)
-        self.preview.drawn.connect(lambda: self.code.edit.mark_error(0))
+        self.preview.error_line.connect(self.code.edit.mark_error)
+        self.controller.text_read.connect(self.preview.compare.set_lines)
         self.code.edit.picture_pasted.connect(
             lambda mime: self.controller.offer_mime(mime, "Pasted picture")
         )
@@ -288,7 +289,7 @@ class MainWindow(KeptWindow):
             lambda image: self.source.show_image(image) if picture is self._picture() else None,
             lambda error: self.show_failure(failure_of(error)),
         )
-        self.preview.set_source_width(picture.width)
+        self.preview.set_source(picture)
         self.code.clear()
         self.code_actions.forget()
         self.preview.clear()
@@ -327,7 +328,6 @@ class MainWindow(KeptWindow):
         self.banner.present("bad", entry.title, text, offered)
 
     def _preview_failed(self, message: str, line: int) -> None:
-        self.code.edit.mark_error(line, message)
         title = messages.error_text("render_failed").title
         self.banner.present("warn", title, message, [self.actions_by_name["refresh"]])
 

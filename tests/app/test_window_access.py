@@ -68,7 +68,7 @@ def test_tab_reaches_every_control_and_leaves_the_code(
         qtbot.keyClick(focus, Qt.Key.Key_Tab)
     wanted: list[QWidget] = [
         window.bar.snip, window.bar.generate, window.bar.menu, window.source.view,
-        window.code.edit, window.preview.widths,
+        window.code.edit, window.preview.tools.fit,
     ]  # fmt: skip
     assert [type(w).__name__ for w in wanted if w not in seen] == []
 
