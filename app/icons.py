@@ -45,6 +45,9 @@ GLYPHS = {
     "ready": "circle",
     "auto": "magic-wand",
     "check": "check",
+    "settings": "gear",
+    "history": "clock-counter-clockwise",
+    "server": "hard-drives",
 }
 """Our name -> glyph of the Phosphor set (MIT)."""
 
