@@ -49,6 +49,8 @@ class ModelCard(QFrame):
     def show_content(self, content: Content) -> None:
         """Show what is true now; good and bad ends are spoken."""
         before, self._content = self._content, content
+        if content == before:
+            return
         self._title.setText(content.title)
         self._lines.setText("\n".join(content.lines))
         self._lines.setVisible(bool(content.lines))

@@ -115,8 +115,10 @@ class ModelsWindow(Window):
         for key, content in wanted.items():
             section = "here" if key[0] == "job" else key[0]
             card = self.cards.get(key) or self._new_card(key)
-            self._sections[section].insertWidget(at.get(section, 0), card)
-            at[section] = at.get(section, 0) + 1
+            place = at.get(section, 0)
+            if self._sections[section].indexOf(card) != place:
+                self._sections[section].insertWidget(place, card)
+            at[section] = place + 1
             card.show_content(content)
         for kind, label in self._empty.items():
             label.setVisible(found is not None and not at.get(kind) and not self.form.isVisible())

@@ -25,7 +25,7 @@ class _Entry(QListWidgetItem):
 
 
 class SettingsWindow(Window):
-    """Made from `PAGES`; follows changes made elsewhere."""
+    """Made from `PAGES`, each when it is first shown; follows changes made elsewhere."""
 
     def __init__(
         self,
@@ -39,6 +39,10 @@ class SettingsWindow(Window):
         super().__init__(parent, "Settings", 720, 560)
         self.rows: list[RowView] = []
         self.boxes: dict[str, QWidget] = {}
+        self._owner = owner
+        self._actions = actions
+        self._shelf = shelf
+        self._history = history
         self.names = QListWidget()
         self.names.setObjectName("pages")
         self.names.setAccessibleName("Pages")
@@ -46,14 +50,16 @@ class SettingsWindow(Window):
         self.names.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.pages = QStackedWidget()
         self._entries: list[_Entry] = []  # the dresser only holds weak references
-        for spec in PAGES:
+        self._empty: set[int] = set()  # pages that nobody has seen yet
+        for number, spec in enumerate(PAGES):
             entry = _Entry(spec.name)
             entry.setToolTip(spec.name)
             self._entries.append(entry)
             self.names.addItem(entry)
             dresser.icon(entry, spec.icon)
-            self.pages.addWidget(self._page(spec, owner, actions, shelf, history))
-        self.names.currentRowChanged.connect(self.pages.setCurrentIndex)
+            self.pages.addWidget(Page(spec.name))
+            self._empty.add(number)
+        self.names.currentRowChanged.connect(self._turn)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -75,29 +81,27 @@ class SettingsWindow(Window):
             entry.setData(Qt.ItemDataRole.AccessibleTextRole, spec.name)
         self.names.setFixedWidth(52 if narrow else max(150, self.names.sizeHintForColumn(0) + 24))
 
-    def _page(
-        self,
-        spec: PageSpec,
-        owner: Owner,
-        actions: Mapping[str, QAction],
-        shelf: Shelf,
-        history: History,
-    ) -> Page:
-        page = Page(spec.name)
+    def _turn(self, number: int) -> None:
+        page = self.pages.widget(number)
+        if number in self._empty and isinstance(page, Page):
+            self._empty.remove(number)
+            self._fill(page, PAGES[number])
+        self.pages.setCurrentIndex(number)
+
+    def _fill(self, page: Page, spec: PageSpec) -> None:
         page.column.addWidget(heading(spec.name))
-        box = make_box(spec.box, history, shelf)
-        if box is not None and spec.box != "history":
-            page.column.addWidget(box)
+        views: list[QWidget] = []
         for row in filter(offered, spec.rows):
-            view = RowView(row, owner, actions)
+            view = RowView(row, self._owner, self._actions)
             self.rows.append(view)
-            page.column.addWidget(view)
+            views.append(view)
+        box = make_box(spec.box, self._history, self._shelf)
         if box is not None:
             self.boxes[spec.box] = box
-            if spec.box == "history":
-                page.column.addWidget(box)
+            views.insert(len(views) if spec.box == "history" else 0, box)
+        for one in views:
+            page.column.addWidget(one)
         page.column.addStretch(1)
-        return page
 
     def _follow(self, settings: Settings) -> None:
         for row in self.rows:

@@ -49,6 +49,8 @@ def opened(main: MainWindow, history: History | None = None) -> SettingsWindow:
 
 
 def row_of(window: SettingsWindow, name: str) -> RowView:
+    page = next(p.name for p in PAGES if any(name in (r.field, r.action) for r in p.rows))
+    window.open_page(page)
     return next(view for view in window.rows if name in (view.row.field, view.row.action))
 
 
@@ -150,7 +152,9 @@ def test_buttons_do_what_their_actions_do(main: MainWindow) -> None:
 
 
 def test_what_is_in_use_is_told(main: MainWindow) -> None:
-    box = opened(main).boxes["models"]
+    window = opened(main)
+    window.open_page("Models")
+    box = window.boxes["models"]
     assert "bundled" in box.words.text()  # type: ignore[attr-defined]
     main.keep(servers=(RemoteServer("Office", "https://x.example"),), server="Office")
     assert "“Office”" in box.words.text()  # type: ignore[attr-defined]
@@ -202,7 +206,10 @@ class TestHistory:
 
 
 def test_every_control_has_a_name(main: MainWindow, history: History) -> None:
-    assert nameless(opened(main, history)) == []
+    window = opened(main, history)
+    for page in PAGES:
+        window.open_page(page.name)
+    assert len(window.boxes) == 3 and nameless(window) == []
 
 
 @pytest.mark.parametrize("size", [(720, 560), (440, 360)])
