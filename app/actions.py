@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
 
 
 @dataclass(frozen=True)
 class ActionSpec:
-    """One action: its name in code, what people read, its keys and its icon."""
+    """One action: its name in code, what people read, its keys and its icon.
+
+    `scope` says where its keys hold: "window", or a pane, whose keys come before the window's.
+    """
 
     name: str
     text: str
@@ -19,6 +22,7 @@ class ActionSpec:
     icon: str = ""
     keys: tuple[str, ...] = ()
     checkable: bool = False
+    scope: str = "window"
 
 
 ACTIONS: tuple[ActionSpec, ...] = (
@@ -49,6 +53,62 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("cancel", "Cancel", "Stop the conversion", "cancel", ("Esc",)),
     ActionSpec("copy", "Copy code", "Copy the whole code", "copy", ("Ctrl+Shift+C",)),
     ActionSpec("save", "Save…", "Save the code, or the drawn picture", "save", ("Ctrl+S",)),
+    ActionSpec("copy_selection", "Copy the selection", "Copy what is selected in the code"),
+    ActionSpec(
+        "open_editor",
+        "Open in an editor",
+        "Open the code in another editor; what is saved there comes back",
+        "editor",
+        ("Ctrl+Shift+E",),
+    ),
+    ActionSpec(
+        "export_folder",
+        "Export as a project folder…",
+        "A folder with page, style and script, or with the chart and what it needs",
+        "folder",
+        ("Ctrl+Shift+S",),
+    ),
+    ActionSpec("export_page", "Export as a single page…", "One HTML file with its style inside"),
+    ActionSpec("find", "Find in the code", "Find in the code", "find", ("Ctrl+F",), scope="code"),
+    ActionSpec("replace", "Find and replace", "Replace in the code", "", ("Ctrl+H",), scope="code"),
+    ActionSpec("find_next", "Next match", "Go to the next match", "next", ("F3",), scope="code"),
+    ActionSpec(
+        "find_previous",
+        "Previous match",
+        "Go to the match before",
+        "previous",
+        ("Shift+F3",),
+        scope="code",
+    ),
+    ActionSpec(
+        "match_case",
+        "Match case",
+        "Tell capital and small letters apart",
+        "match_case",
+        ("Alt+C",),
+        checkable=True,
+        scope="code",
+    ),
+    ActionSpec(
+        "changes",
+        "Show the changes",
+        "What differs from the version before",
+        "changes",
+        ("Ctrl+D",),
+        checkable=True,
+    ),
+    ActionSpec(
+        "wrap",
+        "Wrap long lines",
+        "Go on in the next row where a line is too long",
+        "",
+        ("Alt+Z",),
+        checkable=True,
+        scope="code",
+    ),
+    ActionSpec("zoom_in", "Larger text", "Larger code", "", ("Ctrl++", "Ctrl+="), scope="code"),
+    ActionSpec("zoom_out", "Smaller text", "Smaller code", "", ("Ctrl+-",), scope="code"),
+    ActionSpec("zoom_reset", "Usual size of text", "Usual size", "", ("Ctrl+0",), scope="code"),
     ActionSpec("refresh", "Draw the preview again", "Draw the preview again", "refresh", ("F5",)),
     ActionSpec(
         "scripts",
@@ -140,6 +200,8 @@ def make_actions(parent: QObject) -> Mapping[str, QAction]:
         action.setCheckable(spec.checkable)
         sequences = [QKeySequence(keys) for keys in spec.keys]
         action.setShortcuts(sequences)
+        if spec.scope != "window":
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         hint = ""
         if sequences:
             hint = f" ({sequences[0].toString(QKeySequence.SequenceFormat.NativeText)})"

@@ -48,6 +48,14 @@ GLYPHS = {
     "settings": "gear",
     "history": "clock-counter-clockwise",
     "server": "hard-drives",
+    "find": "magnifying-glass",
+    "next": "caret-down",
+    "previous": "caret-up",
+    "match_case": "text-aa",
+    "changes": "git-diff",
+    "more": "dots-three-vertical",
+    "editor": "pencil-simple",
+    "folder": "folder-simple",
 }
 """Our name -> glyph of the Phosphor set (MIT)."""
 

@@ -82,6 +82,7 @@ ERRORS: Mapping[str, ErrorText] = {
     "history_broken": ErrorText("The history could not be opened", ()),
     "history_unwritable": ErrorText("The history could not be written", ()),
     "save_failed": ErrorText("The file could not be saved", ("save",)),
+    "no_editor": ErrorText("No editor could be started", ("save",)),
     "preview_unavailable": ErrorText("The live preview is off", ()),
 }
 """Error code -> what is shown. Codes of the engine first, then those of the application."""

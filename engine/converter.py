@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from engine.cancel import CancelFlag
-from engine.errors import ErrorCode, VisCodexError
+from engine.errors import ErrorCode, VisCodexError, tells_of_memory
 from engine.grammar import fenced
 from engine.hints import TextLine, format_hints, read, worth_giving
 from engine.images import load_picture, to_grid
@@ -56,7 +56,7 @@ PICTURES_REMEMBERED = 16  # whose lines are kept: a few kilobytes each
 LEAST_ANSWER = 512  # cells kept free for the answer when hints are many
 
 
-Reading = tuple[list[TextLine] | None, float]  # lines (None: reading failed), and the seconds
+Reading = tuple[list[TextLine] | Exception, float]  # lines, or what failed; and the seconds
 
 
 class TextReader:
@@ -85,8 +85,8 @@ class TextReader:
         if lines is None:
             try:
                 lines = read(picture)
-            except Exception:  # whatever a reader meets costs the hints, never the conversion
-                return None, time.perf_counter() - began
+            except Exception as error:  # which costs the hints, never the conversion
+                return error, time.perf_counter() - began
         self._known[key] = lines
         while len(self._known) > PICTURES_REMEMBERED:
             self._known.popitem(last=False)
@@ -113,7 +113,13 @@ def read_text(image: Path | bytes, reader: TextReader, emit: Emit) -> None:
     """The text in a picture, as an event of its own and nothing else."""
     began = time.perf_counter()
     lines, seconds = reader.wait(reader.start(load_picture(image)))
-    if lines is None:
+    if isinstance(lines, Exception):
+        if isinstance(lines, MemoryError) or tells_of_memory(str(lines)):
+            raise VisCodexError(
+                ErrorCode.out_of_memory,
+                "There is not enough memory to read the text.",
+                "Close other programs, or snip a smaller region.",
+            )
         raise VisCodexError(
             ErrorCode.internal,
             "The text reader failed.",
@@ -187,7 +193,7 @@ class Converter:
         clock.marks["hints"] = 0.0
         if reading is not None:
             found, clock.marks["hints"] = self._reader.wait(reading)
-            lines = found or []
+            lines = [] if isinstance(found, Exception) else found
             emit(TextRead(lines))
         scale = (seen.width / picture.width, seen.height / picture.height)
         if not worth_giving(lines, (request.hints, self.card.hints), scale[1]):

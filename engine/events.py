@@ -9,6 +9,15 @@ from typing import Any, ClassVar
 from engine.errors import ErrorCode, VisCodexError
 from engine.hints import TextLine
 
+# What a field may hold in JSON, by its annotation.
+_SHAPES: Mapping[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (float, int),
+    "float | None": (float, int, type(None)),
+    "dict[str, Any]": (dict,),
+}
+
 
 @dataclass(frozen=True)
 class _Event:
@@ -20,9 +29,17 @@ class _Event:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Any:
-        """From the fields of a frame; unknown ones are ignored, missing ones are an error."""
-        names = {item.name for item in fields(cls)}
-        return cls(**{name: value for name, value in data.items() if name in names})
+        """From the fields of a frame; unknown ones are ignored, missing ones are an error.
+
+        Raises TypeError for values of another kind: who shows an event relies on them.
+        """
+        values = {item.name: data[item.name] for item in fields(cls) if item.name in data}
+        for item in fields(cls):
+            value = values.get(item.name)
+            wanted = _SHAPES[str(item.type)]
+            if item.name in values and (isinstance(value, bool) or not isinstance(value, wanted)):
+                raise TypeError(f"{item.name} is no {item.type}")
+        return cls(**values)
 
 
 @dataclass(frozen=True)

@@ -44,18 +44,14 @@ def _refuse(code: ErrorCode, message: str, advice: str) -> VisCodexError:
 
 def _read_bytes(source: Path | bytes) -> tuple[bytes, str]:
     if isinstance(source, bytes):
+        check_bytes(len(source))
         return source, "The picture"
     name = f"'{source.name}'"
     try:
         size = source.stat().st_size
         if source.is_dir():
             raise _refuse(ErrorCode.bad_input, f"{name} is a folder.", "Give a picture file.")
-        if size > MAX_FILE_BYTES:
-            raise _refuse(
-                ErrorCode.image_too_large,
-                f"{name} has {size // 1_000_000} MB; the limit is {MAX_FILE_BYTES // 1_000_000}.",
-                "Crop or shrink it.",
-            )
+        check_bytes(size, name)
         return source.read_bytes(), name
     except FileNotFoundError:
         raise _refuse(ErrorCode.bad_input, f"There is no file {name}.", "Check the path.") from None
@@ -81,7 +77,7 @@ def load_picture(source: Path | bytes) -> Image.Image:
         check_size(*picture.size, name)
         picture.load()
         oriented = ImageOps.exif_transpose(picture)
-    except VisCodexError:
+    except (VisCodexError, MemoryError):  # the picture is not to blame for short memory
         raise
     except UnidentifiedImageError:
         raise _refuse(
@@ -100,6 +96,16 @@ def load_picture(source: Path | bytes) -> Image.Image:
             "Save the picture again.",
         ) from error
     return _flatten(oriented)
+
+
+def check_bytes(size: int, name: str = "The picture") -> None:
+    """Refuse files that are larger than any picture need be."""
+    if size > MAX_FILE_BYTES:
+        raise _refuse(
+            ErrorCode.image_too_large,
+            f"{name} has {size // 1_000_000} MB; the limit is {MAX_FILE_BYTES // 1_000_000}.",
+            "Crop or shrink it.",
+        )
 
 
 def check_size(width: int, height: int, name: str = "The picture") -> None:

@@ -92,8 +92,8 @@ class Improver:
     def __init__(self, client: Client, wishes: Wishes | None = None) -> None:
         self._client = client
         self._wishes = wishes or Wishes()
-        self._drawer = Drawer(allow_unwalled=self._wishes.allow_unwalled)
         self._stopped = threading.Event()
+        self._drawer = Drawer(allow_unwalled=self._wishes.allow_unwalled, stopped=self._stopped)
         self._lines: list[TextLine] = []
         self.tried: list[Drawn] = []
         self.chosen: Drawn | None = None

@@ -35,6 +35,7 @@ from app.store.settings import Settings
 from app.theme import Theme
 from app.views import dialogs, surface
 from app.views.banner import Banner
+from app.views.code_actions import CodeActions
 from app.views.code_pane import CodePane
 from app.views.dress import Dresser, announce
 from app.views.kept_window import KeptWindow
@@ -48,8 +49,6 @@ from app.views.workspace import Workspace
 
 NARROW = 900
 """Below this width the picture stands above code and preview instead of beside them."""
-
-EDIT_INTERVAL_MS = 400
 
 
 class MainWindow(KeptWindow):
@@ -78,7 +77,8 @@ class MainWindow(KeptWindow):
         self.actions_by_name: Mapping[str, QAction] = make_actions(self)
         for spec in ACTIONS:
             action = self.actions_by_name[spec.name]
-            self.addAction(action)
+            if spec.scope == "window":
+                self.addAction(action)
             if spec.icon:
                 self.dresser.icon(action, spec.icon)
         self._build()
@@ -87,10 +87,6 @@ class MainWindow(KeptWindow):
         self._tick = QTimer(self)
         self._tick.setInterval(100)
         self._tick.timeout.connect(lambda: self.status.refresh(self.controller.session))
-        self._edit_timer = QTimer(self)
-        self._edit_timer.setSingleShot(True)
-        self._edit_timer.setInterval(EDIT_INTERVAL_MS)
-        self._edit_timer.timeout.connect(self._edited)
         self._said = ""
         self._first_paint = True
         self._refresh()
@@ -103,7 +99,7 @@ class MainWindow(KeptWindow):
         self.banner = Banner(self.dresser)
         self.start = StartPage(actions, self.dresser)
         self.source = SourcePane()
-        self.code = CodePane(actions, self.theme)
+        self.code = CodePane(actions, self.dresser)
         self.preview = PreviewPane(
             actions, self.dresser, self.parts.make_runner, self.parts.web_allowed
         )
@@ -135,8 +131,6 @@ class MainWindow(KeptWindow):
             "sample": self._sample,
             "generate": self.controller.generate,
             "cancel": self.controller.cancel,
-            "copy": self._copy,
-            "save": self._save,
             "refresh": self.preview.redraw,
             "theme_toggle": self.theme.toggle,
             "pane_source": self.source.focus_pane,
@@ -167,7 +161,6 @@ class MainWindow(KeptWindow):
         self.preview.width_chosen.connect(lambda key: self.keep(preview_width=key))
         self.preview.failed.connect(self._preview_failed)
         self.preview.drawn.connect(lambda: self.code.edit.mark_error(0))
-        self.code.edited.connect(lambda: self._edit_timer.start())
         self.code.edit.picture_pasted.connect(
             lambda mime: self.controller.offer_mime(mime, "Pasted picture")
         )
@@ -178,6 +171,8 @@ class MainWindow(KeptWindow):
         self.controller.code_changed.connect(self._code_changed)
         self.controller.trouble.connect(self.show_failure)
         self.controller.busy_picture.connect(self._ask_about_picture)
+
+        self.code_actions = CodeActions(self)
 
     def _restore(self) -> None:
         settings, actions = self.settings, self.actions_by_name
@@ -251,8 +246,8 @@ class MainWindow(KeptWindow):
 
     def shut(self) -> None:
         self._tick.stop()
-        self._edit_timer.stop()
         self.flow.close()
+        self.code_actions.close()
         self.preview.shut()
         self.controller.close()
 
@@ -274,16 +269,12 @@ class MainWindow(KeptWindow):
         session, actions = self.controller.session, self.actions_by_name
         actions["generate"].setEnabled(session.can_generate)
         actions["cancel"].setEnabled(session.can_cancel)
-        has_code = bool(session.result.code.strip())
-        actions["copy"].setEnabled(has_code)
-        actions["save"].setEnabled(has_code)
-        actions["refresh"].setEnabled(has_code)
         self.bar.show_busy(session.busy)
         if session.busy != self._tick.isActive():
             (self._tick.start if session.busy else self._tick.stop)()
-        self.code.edit.set_streaming(session.busy) if session.busy != self.code.busy else None
-        self.code.busy = session.busy
+        self.code.set_busy(session.busy)
         self.code.show_target(session.result.target)
+        self.code_actions.refresh()
         self.status.refresh(session)
         self._speak()
 
@@ -308,7 +299,8 @@ class MainWindow(KeptWindow):
             lambda error: self.show_failure(failure_of(error)),
         )
         self.preview.set_source_width(picture.width)
-        self.code.show_code("", "html")
+        self.code.clear()
+        self.code_actions.forget()
         self.preview.clear()
         self.pages.setCurrentWidget(self.outer)
         if not self.outer.isAncestorOf(self.focusWidget() or self):
@@ -345,7 +337,7 @@ class MainWindow(KeptWindow):
         self.banner.present("bad", entry.title, text, offered)
 
     def _preview_failed(self, message: str, line: int) -> None:
-        self.code.edit.mark_error(line)
+        self.code.edit.mark_error(line, message)
         title = messages.error_text("render_failed").title
         self.banner.present("warn", title, message, [self.actions_by_name["refresh"]])
 
@@ -377,19 +369,6 @@ class MainWindow(KeptWindow):
         path = asset("samples/login.png")
         if path is not None:
             self.controller.offer_path(path)
-
-    def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self.code.edit.code)
-        self.code.tell_copied()
-        announce(self, "Code copied")
-
-    def _save(self) -> None:
-        dialogs.save_result(self)
-
-    def _edited(self) -> None:
-        session = self.controller.session
-        self.controller.edit_code(self.code.edit.code)
-        self.preview.show_code(self.code.edit.code, session.result.target, final=True)
 
     def _step_pane(self, step: int) -> None:
         panes = (self.source, self.code, self.preview)

@@ -55,7 +55,7 @@ class Grammar:
         data = text.encode("utf-8", errors="replace")
         self._native: Any = llama.llama_sampler_init_grammar(vocabulary.native, data, b"root")
         if not self._native:
-            turning = log.mentions("left recursion")
+            turning = any("left recursion" in line for line in log.lines)
             raise unusable("a rule begins with itself" if turning else "it does not parse")
 
     def allows(self, token: int) -> bool:

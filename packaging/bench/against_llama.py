@@ -147,27 +147,25 @@ def _ratio(runs: dict[str, list[Run]], peer: str, what: str) -> float:
     return statistics.median(getattr(ours, what) / getattr(theirs, what) for ours, theirs in pairs)
 
 
-class _Dictated(VisionSession):
-    """Computes all that any session computes, but what it writes is given."""
-
-    text: Iterator[int]
-
-    def draw(self, sampler: Sampler, row: int = -1) -> int:
-        super().draw(sampler, row)
-        return next(self.text)
-
-
 def drafted(files: ModelFiles, repeats: int) -> Iterator[Row]:
     """An edit of a page: written with the old code as draft, and without.
 
     Random weights would not write the edited page, so it is dictated to them: every pass, row and
     sampling is the real one.
     """
+    text: Iterator[int] = iter(())
     limits = files.card.image
     options = SessionOptions(context=CONTEXT, limits=limits)
-    session = _Dictated(
+    session = VisionSession(
         files.model, files.mmproj, options, CancelFlag.private(), lambda _part: None
     )
+    draw = session.main.draw
+
+    def dictated(sampler: Sampler, row: int = -1) -> int:
+        draw(sampler, row)
+        return next(text)
+
+    session.main.draw = dictated  # type: ignore[method-assign]
     code = (SAMPLES / "sources" / "login.html").read_text(encoding="utf-8")
     edited = code
     for before, after in EDIT.items():
@@ -184,7 +182,8 @@ def drafted(files: ModelFiles, repeats: int) -> Iterator[Row]:
     def once(known: Sequence[int] | None) -> float:
         with session.tokenize(parts, picture, picture_key(picture)) as chunks:
             session.prefill(chunks, lambda _part: None)
-        session.text = iter(new)
+        nonlocal text
+        text = iter(new)
         began = time.perf_counter()
         write(
             session, [Sampling()], "", len(new), old=known, on_text=lambda *_: None,

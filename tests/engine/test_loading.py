@@ -29,6 +29,7 @@ real = engine.loading.VisionSession
 
 def session(model, mmproj, options, flag, progress):
     if options.gpu_layers or options.vision_on_gpu:
+        progress(0.5)
         {reaction}
     return real(model, mmproj, options, flag, progress)
 
@@ -66,6 +67,11 @@ def client(
         yield made
 
 
+def never_falls(events: list[Event]) -> bool:
+    fractions = [event.fraction for event in events if isinstance(event, Loading)]
+    return fractions == sorted(fractions) and fractions[-1] > 0.9
+
+
 def note(events: list[Event]) -> str:
     (ready,) = (event for event in events if isinstance(event, Ready))
     return ready.note
@@ -78,6 +84,7 @@ def test_a_driver_that_ends_the_process_is_left_alone(client: EngineClient) -> N
     assert sum(event.final for event in events) == 2  # ready and done, no error
     assert "GPU0" in {event.device for event in events if isinstance(event, Loading)}
     assert "without graphics" in note(events)
+    assert never_falls(events)
     # Nor does the next process try it again.
     assert client.pid is not None
     os.kill(client.pid, signal.SIGKILL)
@@ -93,6 +100,7 @@ def test_a_device_that_fails_is_followed_by_the_processor(client: EngineClient) 
     events = list(client.convert(request()))
     assert isinstance(events[-1], Done)
     assert "A card: the whole model, but that failed" in note(events)
+    assert never_falls(events)
     assert "processor" in note(events)
     (ready,) = (event for event in events if isinstance(event, Ready))
     assert ready.device.startswith("CPU")
