@@ -141,7 +141,15 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "A notice when a conversion ends while the window is away",
         checkable=True,
     ),
-    ActionSpec("model", "Choose a model…", "Use a GGUF model of your own", "model"),
+    ActionSpec(
+        "models",
+        "Models…",
+        "Models on this machine, to download, and on servers",
+        "model",
+        ("Ctrl+Shift+M",),
+    ),
+    ActionSpec("settings", "Settings…", "Everything that can be chosen", "settings", ("Ctrl+,",)),
+    ActionSpec("diagnostics", "Diagnostics…", "Check every part, and make a report", "info"),
     ActionSpec(
         "theme_system", "Like the system", "Light or dark as the system has it", checkable=True
     ),

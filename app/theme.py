@@ -222,6 +222,29 @@ QFrame#banner[tone="warn"] { background: $warn_soft; border-color: $warn; }
 QFrame#banner QLabel#bannerTitle { font-weight: 600; color: $text; }
 QFrame#banner QLabel#bannerText { color: $text; }
 
+QLabel#sectionTitle { color: $text; font-size: 16px; font-weight: 600; }
+QLabel#boxTitle { color: $text; font-weight: 600; }
+QLabel#status { color: $text; }
+QLabel#status[tone="good"] { color: $good; }
+QLabel#status[tone="warn"] { color: $warn; }
+QLabel#status[tone="bad"] { color: $bad; }
+QFrame#box { background: $surface; border: 1px solid $line; border-radius: 10px; }
+QScrollArea#page, QWidget#pageInside { background: $window; }
+QListWidget#pages { color: $text; background: $surface; border: none;
+    border-right: 1px solid $line; outline: none; padding: 8px 0; }
+QListWidget#pages::item { padding: 9px 12px; border-left: 3px solid transparent; }
+QListWidget#pages::item:selected { background: $accent_soft; color: $text;
+    border-left: 3px solid $accent; }
+QListWidget#pages:focus { border-right: 1px solid $accent; }
+QLineEdit { color: $text; background: $surface; border: 1px solid $line_strong;
+    border-radius: 6px; padding: 3px 8px; min-height: 20px; selection-background-color: $selection;
+    selection-color: $text; }
+QLineEdit:focus { border: 2px solid $accent; padding: 2px 7px; }
+QComboBox QLineEdit, QSpinBox QLineEdit { border: none; padding: 0; }
+QPlainTextEdit#log { color: $muted; background: $surface; border: 1px solid $line;
+    border-radius: 10px; padding: 6px; selection-background-color: $selection;
+    selection-color: $text; }
+
 QStatusBar { background: $window; color: $muted; }
 QStatusBar::item { border: none; }
 QStatusBar QLabel { color: $muted; }

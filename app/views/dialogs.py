@@ -41,14 +41,6 @@ def open_picture(parent: QWidget) -> Path | None:
     return Path(name) if name else None
 
 
-def choose_model(parent: QWidget) -> Path | None:
-    """Ask for a GGUF file."""
-    name, _ = QFileDialog.getOpenFileName(
-        parent, "Choose a model", "", "GGUF models (*.gguf);;All files (*)"
-    )
-    return Path(name) if name else None
-
-
 def save_result(window: MainWindow) -> None:
     """Ask for a place and save the code there, or the drawn picture for a name in .png."""
     target = window.controller.session.result.target or "html"

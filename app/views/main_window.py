@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QByteArray, QTimer, QUrl, Signal
 from PySide6.QtGui import (
@@ -58,7 +58,6 @@ class MainWindow(KeptWindow):
     """
 
     painted = Signal()
-    model_chosen = Signal(Path)
     reopen = Signal()
     hotkey_wanted = Signal()
     kept = Signal(object)
@@ -133,7 +132,6 @@ class MainWindow(KeptWindow):
             "generate": self.controller.generate,
             "cancel": self.controller.cancel,
             "refresh": self.preview.redraw,
-            "model": self._choose_model,
             "theme_toggle": self.theme.toggle,
             "pane_source": self.source.focus_pane,
             "pane_code": self.code.focus_pane,
@@ -158,6 +156,7 @@ class MainWindow(KeptWindow):
                 lambda on, field=name: self.keep(**{field: on})
             )
         self.theme.changed.connect(self._theme_changed)
+        self.kept.connect(self._follow_settings)
         self.bar.targets.chosen.connect(self._set_target)
         self.preview.width_chosen.connect(lambda key: self.keep(preview_width=key))
         self.preview.failed.connect(self._preview_failed)
@@ -178,17 +177,12 @@ class MainWindow(KeptWindow):
 
     def _restore(self) -> None:
         settings, actions = self.settings, self.actions_by_name
-        actions["scripts"].setChecked(settings.scripts)
-        actions["unwalled"].setChecked(settings.unwalled)
-        actions["auto_start"].setChecked(settings.auto_start)
-        actions["tray"].setChecked(settings.tray)
-        actions["notifications"].setChecked(settings.notifications)
         self.preview.set_scripts(settings.scripts)
         self.controller.auto_start = settings.auto_start
         self.controller.session.target = settings.target
-        self.bar.targets.set_choice(settings.target)
         self.preview.set_width_choice(settings.preview_width)
         actions[f"theme_{self.theme.choice}"].setChecked(True)
+        self._show_settings(settings)
         actions["sample"].setVisible(asset("samples/login.png") is not None)
         answer = capture.availability(self.parts.handlers)
         for name in ("snip", "snip_later"):
@@ -207,6 +201,22 @@ class MainWindow(KeptWindow):
             value = self.parts.state.value(f"window/{name}")
             if isinstance(value, QByteArray):
                 restore(value)
+
+    def _show_settings(self, settings: Settings) -> None:
+        """Show settings, whoever has changed them."""
+        for name in ("scripts", "unwalled", "auto_start", "tray", "notifications"):
+            self.actions_by_name[name].setChecked(getattr(settings, name))
+        self.bar.targets.set_choice(settings.target)
+        if self.controller.session.target != settings.target:
+            self.controller.set_target(settings.target)
+        server = settings.remote.name if settings.remote is not None else ""
+        self.status.show_server(server)
+        self.start.show_server(server)
+
+    def _follow_settings(self, settings: Settings) -> None:
+        self._show_settings(settings)
+        if self.theme.choice != settings.theme:
+            self.theme.set_choice(settings.theme)
 
     # Events of the window ---------------------------------------------------
 
@@ -360,16 +370,6 @@ class MainWindow(KeptWindow):
         if path is not None:
             self.controller.offer_path(path)
 
-    def _choose_model(self) -> None:
-        path = dialogs.choose_model(self)
-        if path is not None:
-            self.keep(model=str(path))
-            self.model_chosen.emit(path)
-
-    def forget_model(self) -> None:
-        """Go back to the bundled model at the next start."""
-        self.keep(model="")
-
     def _step_pane(self, step: int) -> None:
         panes = (self.source, self.code, self.preview)
         focus = self.focusWidget()
@@ -401,9 +401,9 @@ class MainWindow(KeptWindow):
             self.actions_by_name[f"theme_{choice}"].setChecked(choice == self.theme.choice)
         self.keep(theme=self.theme.choice)
 
-    def keep(self, **changes: str | bool) -> None:
+    def keep(self, **changes: Any) -> None:
         """Change settings and keep them."""
-        settings = replace(self.settings, **changes)  # type: ignore[arg-type]
+        settings = replace(self.settings, **changes)
         if settings != self.settings:
             self.settings = settings
             self.parts.save_settings(settings)

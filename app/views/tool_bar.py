@@ -18,8 +18,9 @@ TARGETS = (
 _MENU = (
     ("snip", "snip_later", "open", "paste", "sample"),
     ("generate", "cancel", "copy", "save", "refresh"),
-    ("auto_start", "scripts", "unwalled", "model"),
+    ("auto_start", "scripts", "unwalled"),
     ("hotkey", "tray", "autostart", "notifications"),
+    ("models", "settings", "diagnostics"),
     ("theme_system", "theme_light", "theme_dark"),
     ("shortcuts", "quit"),
 )

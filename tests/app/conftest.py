@@ -63,7 +63,9 @@ def make_window(
         web: bool = False,
         **changes: Any,
     ) -> MainWindow:
-        settings = Settings(**{"auto_start": False, **changes})
+        settings = Settings(
+            **{"auto_start": False, "first_run_done": True, "theme": theme.choice, **changes}
+        )
         controller = Controller(EngineBridge(make_client), make_request)
         parts = Parts(
             make_runner=default_runner,
