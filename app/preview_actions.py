@@ -32,7 +32,7 @@ COMPARE_ACTIONS: tuple[ActionSpec, ...] = tuple(
 
 PREVIEW_ACTIONS: tuple[ActionSpec, ...] = (
     *(
-        ActionSpec(f"width_{key}", text, f"Lay the page out: {text}", icon, (keys,), True, "preview")
+        ActionSpec(f"width_{key}", text, f"Lay it out: {text}", icon, (keys,), True, "preview")
         for key, text, icon, keys in WIDTHS
     ),
     ActionSpec(
