@@ -58,7 +58,7 @@ class TestConvert:
         assert ended.status == 0, ended.err
         told = json.loads(ended.out)
         assert told["code"].strip() == source.strip()
-        assert [one["chosen"] for one in told["tried"]] == [False, True, False]
+        assert sorted(one["chosen"] for one in told["tried"]) == [False, False, True]
         assert len({json.dumps(asked.json.get("seed")) for asked in server.chats}) == 3
 
     def test_a_chart_that_fails_is_repaired_with_its_error(self, samples: Path) -> None:
