@@ -25,7 +25,13 @@ from engine.llama.sampling import Sampling
 from engine.llama.session import Prefilled, VisionSession
 from engine.llama.vision import Chunks, picture_key
 from engine.models.card import ModelCard
-from engine.prompt import HINTS_EXPLAINED, PromptPart, build_prompt, instruction_for
+from engine.prompt import (
+    HINTS_EXPLAINED,
+    PromptPart,
+    build_prompt,
+    instruction_for,
+    seen_region,
+)
 from engine.protocol import (
     CandidateDone,
     ConvertRequest,
@@ -239,7 +245,8 @@ class Converter:
         key: str,
     ) -> tuple[Chunks, int]:
         """The whole prompt, with as many lines of text as leave room for an answer; how many."""
-        instruction = instruction_for(task, request.refine, self.card.prompt == "short")
+        region = seen_region(request.region, scale)
+        instruction = instruction_for(task, request.refine, self.card.prompt == "short", region)
         prefill = FENCE if task is None else task.prefill
         room = self.session.context_cells - LEAST_ANSWER
         count = len(lines)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
 from PIL import Image
@@ -22,6 +22,7 @@ from engine.improve import DEFAULT_REPAIRS, REPAIRABLE, Drawn, Judge, best, repa
 from engine.protocol import (
     Cancelled,
     CandidateDone,
+    CandidateDrawn,
     ConvertRequest,
     Done,
     Error,
@@ -123,7 +124,8 @@ class Improver:
         self._drawer.close()  # a script that still runs ends with its process
 
     def convert(self, request: ConvertRequest) -> Iterator[Event]:
-        """The events of a conversion; all but `revised` are the client's own."""
+        """The events of a conversion; `revised` and `candidate_drawn` are ours, all others the
+        client's."""
         self._stopped.clear()
         self._lines, self.tried, self.chosen = [], [], None
         heard = _Heard(request.target)
@@ -195,14 +197,16 @@ class Improver:
             return
         judge = Judge(self._drawer, picture, self._lines)
         for code in codes:
-            self.tried.append(judge.judge(code, target))
+            yield self._drawn(judge.judge(code, target), len(codes))
+            if self._stopped.is_set():
+                return
         if reach is not None and not self._stopped.is_set():
             one = replace(request, target=target, candidates=1)
             # What fails here costs nothing: there is an answer already.
             with contextlib.suppress(VisCodexError):
                 page = convert_parts(picture, reach, lambda png: self._ask(replace(one, image=png)))
                 if page is not None:
-                    self.tried.append(judge.judge(page, target))
+                    yield self._drawn(judge.judge(page, target))
         for turn in range(1, repairs + 1):
             failed = best(self.tried)
             if failed.problem is None or failed.problem.code not in REPAIRABLE:
@@ -217,7 +221,7 @@ class Improver:
                 repair_request(request, failed, turn, takes_instructions=told), again, 0
             )
             for code in again.codes():
-                self.tried.append(judge.judge(code, target))
+                yield self._drawn(judge.judge(code, target))
                 shown = code
         if self._stopped.is_set():
             return
@@ -229,6 +233,19 @@ class Improver:
             reason = heard.reasons[number]
             stats = {**heard.end.stats, "finish_reason": reason}
             heard.end = replace(heard.end, reason=reason, stats=stats)
+
+    def _drawn(self, one: Drawn, total: int = 0) -> CandidateDrawn:
+        """Remember what was drawn, and the event that tells of it."""
+        self.tried.append(one)
+        return CandidateDrawn(
+            len(self.tried) - 1,
+            max(total, len(self.tried)),
+            one.code,
+            one.target,
+            one.png,
+            None if one.likeness is None else asdict(one.likeness),
+            "" if one.problem is None else one.problem.message,
+        )
 
     def _reach(
         self, request: ConvertRequest, target: str, picture: Image.Image

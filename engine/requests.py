@@ -53,7 +53,8 @@ class ConvertRequest:
 
     `refine` is (instruction, code to change). What is None is the model's default; temperature 0
     is greedy. `max_tokens` is the longest answer in tokens, `candidates` how many answers are
-    written at once: the first as asked, the others so that they differ.
+    written at once: the first as asked, the others so that they differ. `region` (x0, y0, x1, y1
+    in pixels of the picture) is the part that a change is limited to.
     """
 
     request: ClassVar[str] = "convert"
@@ -65,6 +66,7 @@ class ConvertRequest:
     temperature: float | None = None
     refine: tuple[str, str] | None = None
     candidates: int = 1
+    region: tuple[float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
         problem = None
@@ -80,6 +82,10 @@ class ConvertRequest:
             problem = "The temperature lies between 0 and 5."
         elif not 1 <= self.candidates <= MOST_CANDIDATES:
             problem = f"There are 1 to {MOST_CANDIDATES} candidates, not {self.candidates}."
+        elif self.region is not None and not (
+            self.region[0] < self.region[2] and self.region[1] < self.region[3]
+        ):
+            problem = "The region has no pixels."
         if problem:
             raise VisCodexError(ErrorCode.bad_input, problem)
 
@@ -93,6 +99,7 @@ class ConvertRequest:
             "temperature": self.temperature,
             "refine": None if self.refine is None else list(self.refine),
             "candidates": self.candidates,
+            "region": None if self.region is None else list(self.region),
         }
 
     @classmethod
@@ -111,6 +118,7 @@ class ConvertRequest:
             temperature=None if temperature is None else float(temperature),
             refine=refine,
             candidates=int(data.get("candidates", 1)),
+            region=_box(data.get("region")),
         )
 
 
@@ -173,6 +181,13 @@ REQUESTS: Mapping[str, type[Request]] = {
     kind.request: kind
     for kind in (LoadRequest, ConvertRequest, ReadTextRequest, CancelRequest, ShutdownRequest)
 }
+
+
+def _box(data: Any) -> tuple[float, float, float, float] | None:
+    if data is None:
+        return None
+    x0, y0, x1, y1 = (float(value) for value in data)
+    return x0, y0, x1, y1
 
 
 def _text(data: Mapping[str, Any], name: str) -> str:

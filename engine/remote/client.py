@@ -23,7 +23,7 @@ from engine.errors import ErrorCode, VisCodexError
 from engine.hints import TextLine, format_hints, worth_giving
 from engine.images import ImageLimits, load_picture, to_grid
 from engine.models.card import ModelCard
-from engine.prompt import HINTS_EXPLAINED, instruction_for
+from engine.prompt import HINTS_EXPLAINED, instruction_for, seen_region
 from engine.protocol import ConvertRequest, Event
 from engine.remote.answer import RemoteAnswer
 from engine.remote.chat import REASONS, Delta, chat_body, data_url
@@ -188,7 +188,8 @@ class RemoteClient:
         if not worth_giving(lines, (request.hints, self._card.hints), scale[1]):
             lines = []
         task = _task(request)
-        body = self._body(request, task, format_hints(lines, scale), seen)
+        region = seen_region(request.region, scale)
+        body = self._body(request, task, format_hints(lines, scale), seen, region)
         exchange = _Exchange(running, RemoteAnswer(task), clock)
         running.wait_for(ask(self.server, body, self._patience, exchange.answered, exchange.take))
         if exchange.answer.silent:
@@ -213,11 +214,16 @@ class RemoteClient:
         return lines
 
     def _body(
-        self, request: ConvertRequest, task: Task | None, hints: str, seen: Image.Image
+        self,
+        request: ConvertRequest,
+        task: Task | None,
+        hints: str,
+        seen: Image.Image,
+        region: tuple[float, float, float, float] | None,
     ) -> dict[str, Any]:
         card = self._card
         explained = HINTS_EXPLAINED if hints and card.prompt == "full" else ""
-        instruction = instruction_for(task, request.refine, card.prompt == "short")
+        instruction = instruction_for(task, request.refine, card.prompt == "short", region)
         temperature = request.temperature
         if temperature is None:
             temperature = float(card.sampling.get("temperature", 0.0))
