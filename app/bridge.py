@@ -21,6 +21,9 @@ _LOG = logging.getLogger(__name__)
 class Client(Protocol):
     """What the bridge needs of `engine.client.EngineClient`."""
 
+    @property
+    def takes_instructions(self) -> bool: ...
+
     def warm_up(self) -> Iterable[Any]: ...
 
     def convert(self, request: Any) -> Iterable[Any]: ...
@@ -34,7 +37,7 @@ class EngineBridge(QObject):
     """Runs one request after the other. `events(list of (run, event))` arrives on the GUI thread.
 
     An event is what the engine sends, an Exception where a request failed as a whole, or None at
-    the end of a request. Run 0 is the warm-up.
+    the end of a request. Run 0 is the warm-up, a negative one only reads the text of a picture.
     """
 
     events = Signal(list)
@@ -74,6 +77,12 @@ class EngineBridge(QObject):
             threading.Thread(target=old.close, name="engine-close", daemon=True).start()
         if self._thread.is_alive():
             self._jobs.put((0, None))
+
+    @property
+    def takes_instructions(self) -> bool | None:
+        """Whether the model can be told what to change; None while there is none."""
+        with self._lock:
+            return None if self._client is None else self._client.takes_instructions
 
     def cancel(self, run: int) -> bool:
         """Ask the engine to stop `run`; never blocks. True where it had not even begun."""

@@ -12,6 +12,7 @@ from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 
 from app import bootstrap, instance
+from app.archive import Archive
 from app.bridge import EngineBridge
 from app.capture.main import default_handlers
 from app.controller import Controller
@@ -59,16 +60,23 @@ def make_window(application: QApplication, settings_path: Path | None = None) ->
     theme = Theme(application, settings.theme if settings.theme in CHOICES else "system")
     bridge = EngineBridge(partial(make_client, settings.model))
     controller = Controller(bridge, make_request)
+    archive = Archive(
+        private=settings.private or not settings.history,
+        days=settings.history_days,
+        count=settings.history_count,
+    )
     parts = Parts(
         make_runner=default_runner,
         handlers=default_handlers(),
         web_allowed=bootstrap.preview_allowed(),
         state=QSettings(),
         save_settings=partial(_save_settings, path),
+        archive=archive,
     )
     window = MainWindow(controller, theme, settings, parts)
     window.painted.connect(bridge.start)
     window.painted.connect(window.preview.create_web)
+    window.painted.connect(archive.open)
     window.model_chosen.connect(
         lambda chosen: bridge.change_client(partial(make_client, str(chosen)))
     )

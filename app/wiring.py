@@ -19,12 +19,17 @@ class ModelClient:
         from engine.improver import Improver, Wishes
 
         self._client = EngineClient(model)
-        self._improver = Improver(self._client, Wishes(best_of=model.card.best_of))
+        self._improver = Improver(self._client, Wishes(best_of=model.card.best_of, draw=True))
 
     @property
     def pid(self) -> int | None:
         """The process number of the engine, None while there is none."""
         return self._client.pid
+
+    @property
+    def takes_instructions(self) -> bool:
+        """Whether the model can be told what to change."""
+        return self._client.takes_instructions
 
     def warm_up(self) -> Iterator[Any]:
         self._improver.warm_up()
@@ -51,8 +56,11 @@ def make_client(name: str) -> ModelClient:
     return ModelClient(find_model(name or BUNDLED))
 
 
-def make_request(picture: Picture, target: str) -> Any:
-    """The engine's request for a conversion of `picture`."""
+def make_request(picture: Picture, target: str, **wishes: Any) -> Any:
+    """The engine's request for a conversion of `picture`.
+
+    Wishes: refine (instruction, code), region, seed, temperature; as in `ConvertRequest`.
+    """
     from engine.protocol import ConvertRequest
 
-    return ConvertRequest(image=picture.png, target=target)
+    return ConvertRequest(image=picture.png, target=target, **wishes)

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.actions import ACTIONS, OVERLAY_KEYS
+from app.actions import ACTIONS, OVERLAY_KEYS, PICTURE_KEYS
 from app.controller import failure_of
 from app.files import write_whole
 from app.intake import FILE_FILTER
@@ -120,6 +120,8 @@ def shortcuts_dialog(parent: QWidget) -> QDialog:
             keys = QKeySequence(spec.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)
             rows.append((keys, spec.text.rstrip("…")))
     rows.append(("F10", "Menu"))
+    rows.append(("In the picture", ""))
+    rows.extend(PICTURE_KEYS)
     rows.append(("While snipping", ""))
     rows.extend(OVERLAY_KEYS)
     cells = "".join(

@@ -26,6 +26,7 @@ from app.bootstrap import asset
 from app.capture import main as capture
 from app.capture.flow import SnipFlow
 from app.controller import Controller, failure_of
+from app.features import Features
 from app.intake import may_hold_picture
 from app.session import Failure, Picture, State
 from app.store.settings import Settings
@@ -33,6 +34,7 @@ from app.theme import Theme
 from app.views import dialogs, surface
 from app.views.banner import Banner
 from app.views.code_pane import CodePane
+from app.views.desk import Desk
 from app.views.dress import Dresser, announce
 from app.views.parts import Parts
 from app.views.preview_pane import PreviewPane
@@ -93,7 +95,7 @@ class MainWindow(QMainWindow):
         self.bar = ToolBar(actions, self.dresser)
         self.banner = Banner(self.dresser)
         self.start = StartPage(actions, self.dresser)
-        self.source = SourcePane()
+        self.source = SourcePane(actions, self.dresser)
         self.code = CodePane(actions, self.theme)
         self.preview = PreviewPane(
             actions, self.dresser, self.parts.make_runner, self.parts.web_allowed
@@ -108,7 +110,8 @@ class MainWindow(QMainWindow):
         layout.setSpacing(10)
         layout.addWidget(self.bar)
         layout.addWidget(self.banner)
-        layout.addWidget(self.pages, 1)
+        self.desk = Desk(self.pages)
+        layout.addWidget(self.desk, 1)
         self.setCentralWidget(middle)
         self.status = StatusBar(self.dresser)
         self.setStatusBar(self.status)
@@ -147,7 +150,7 @@ class MainWindow(QMainWindow):
         self.actions_by_name["auto_start"].toggled.connect(self._set_auto_start)
         self.theme.changed.connect(self._theme_changed)
         self.bar.targets.chosen.connect(self._set_target)
-        self.preview.width_chosen.connect(lambda key: self._keep(preview_width=key))
+        self.preview.width_chosen.connect(lambda key: self.keep(preview_width=key))
         self.preview.failed.connect(self._preview_failed)
         self.preview.drawn.connect(lambda: self.code.edit.mark_error(0))
         self.code.edited.connect(lambda: self._edit_timer.start())
@@ -160,7 +163,7 @@ class MainWindow(QMainWindow):
         self.controller.picture_changed.connect(self._picture_changed)
         self.controller.code_changed.connect(self._code_changed)
         self.controller.trouble.connect(self.show_failure)
-        self.controller.busy_picture.connect(self._ask_about_picture)
+        self.features = Features(self)
 
     def _restore(self) -> None:
         settings, actions = self.settings, self.actions_by_name
@@ -205,6 +208,8 @@ class MainWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.outer.set_narrow(self.width() < NARROW)
+        self.desk.set_narrow(self.width() < NARROW)
+        self.features.fit(self.size())
         self.bar.set_compact(self.width() < 760)
         self.status.set_compact(self.width() < 640)
 
@@ -219,6 +224,7 @@ class MainWindow(QMainWindow):
         self._edit_timer.stop()
         self.preview.shut()
         self.controller.close()
+        self.features.close()
         super().closeEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -316,14 +322,6 @@ class MainWindow(QMainWindow):
             Failure("capture_unavailable", f"{reason[:1].upper()}{reason[1:]}.", advice)
         )
 
-    def _ask_about_picture(self) -> None:
-        self.banner.present(
-            "info",
-            "A conversion is still running",
-            "The new picture is next.",
-            [("Stop and use the new one", self.controller.replace_picture)],
-        )
-
     # Actions ----------------------------------------------------------------
 
     def paste(self) -> None:
@@ -351,12 +349,12 @@ class MainWindow(QMainWindow):
     def _choose_model(self) -> None:
         path = dialogs.choose_model(self)
         if path is not None:
-            self._keep(model=str(path))
+            self.keep(model=str(path))
             self.model_chosen.emit(path)
 
     def forget_model(self) -> None:
         """Go back to the bundled model at the next start."""
-        self._keep(model="")
+        self.keep(model="")
 
     def _edited(self) -> None:
         session = self.controller.session
@@ -373,28 +371,29 @@ class MainWindow(QMainWindow):
 
     def _set_target(self, target: str) -> None:
         self.controller.set_target(target)
-        self._keep(target=target)
+        self.keep(target=target)
 
     def _set_scripts(self, on: bool) -> None:
         self.preview.set_scripts(on)
         self.preview.redraw()
-        self._keep(scripts=on)
+        self.keep(scripts=on)
 
     def _set_unwalled(self, on: bool) -> None:
         self.preview.set_unwalled(on)
         self.preview.redraw()
-        self._keep(unwalled=on)
+        self.keep(unwalled=on)
 
     def _set_auto_start(self, on: bool) -> None:
         self.controller.auto_start = on
-        self._keep(auto_start=on)
+        self.keep(auto_start=on)
 
     def _theme_changed(self) -> None:
         for choice in ("system", "light", "dark"):
             self.actions_by_name[f"theme_{choice}"].setChecked(choice == self.theme.choice)
-        self._keep(theme=self.theme.choice)
+        self.keep(theme=self.theme.choice)
 
-    def _keep(self, **changes: str | bool) -> None:
+    def keep(self, **changes: str | bool) -> None:
+        """Change settings and save them."""
         settings = replace(self.settings, **changes)  # type: ignore[arg-type]
         if settings != self.settings:
             self.settings = settings

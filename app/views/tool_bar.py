@@ -17,7 +17,9 @@ TARGETS = (
 )
 _MENU = (
     ("snip", "open", "paste", "sample"),
-    ("generate", "cancel", "copy", "save", "refresh"),
+    ("generate", "again", "cancel", "copy", "save", "refresh"),
+    ("mark_part", "copy_text", "text_boxes"),
+    ("history", "versions", "private"),
     ("auto_start", "scripts", "unwalled", "model"),
     ("theme_system", "theme_light", "theme_dark"),
     ("shortcuts", "quit"),

@@ -34,6 +34,8 @@ WAIT = object()
 class ScriptedClient:
     """Plays one script for each conversion. `go` ends a WAIT as if the engine went on."""
 
+    takes_instructions = True
+
     def __init__(self, *scripts: Iterable[Any]) -> None:
         self.scripts = [list(script) for script in scripts]
         self.requests: list[Any] = []

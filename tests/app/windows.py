@@ -12,8 +12,9 @@ from app.views.main_window import MainWindow
 Make = Callable[..., MainWindow]
 
 
-def request(picture: Any, target: str) -> Any:
-    return (picture, target)
+def request(picture: Any, target: str, **wishes: Any) -> Any:
+    """What a scripted client remembers of a request."""
+    return (picture, target, wishes) if wishes else (picture, target)
 
 
 def state(window: MainWindow) -> State:
