@@ -35,7 +35,8 @@ class Controller(PictureDesk):
     Beside the signals of PictureDesk: `code_changed(code, final)` while and after code arrives,
     `text_read(lines)` with what was read in the picture, `versions_changed()`,
     `complete(tree, versions)` with versions that will not change any more, `chosen(tree, version)`
-    when the user put one on top, and `told(text)` for what is worth a word.
+    when the user put one on top, `leaving()` when what is still being typed has to be given to
+    `edit_code` now, and `told(text)` for what is worth a word.
     """
 
     code_changed = Signal(str, bool)
@@ -43,6 +44,7 @@ class Controller(PictureDesk):
     versions_changed = Signal()
     complete = Signal(object, list)
     chosen = Signal(object, object)
+    leaving = Signal()
     told = Signal(str)
 
     def __init__(
@@ -94,6 +96,7 @@ class Controller(PictureDesk):
 
     def refine(self, instruction: str, region: Region | None = None) -> None:
         """Let the model change the code on top; `region` says what it is about."""
+        self.seal()
         code = self.session.result.code
         if not code.strip() or not instruction.strip():
             return
@@ -171,6 +174,7 @@ class Controller(PictureDesk):
 
     def seal(self) -> None:
         """What was typed is complete."""
+        self.leaving.emit()
         edit = self.session.versions.seal()
         if edit is not None:
             self.complete.emit(self.session.versions, [edit])

@@ -133,6 +133,10 @@ class Pane(QFrame):
         layout.addWidget(header)
         layout.addLayout(self.body, 1)
 
+    def focus_pane(self) -> None:
+        """Put the focus on what the pane is for."""
+        raise NotImplementedError
+
 
 class Chip(QLabel):
     """A small rounded label; hidden while it has no text."""

@@ -134,8 +134,8 @@ class MainWindow(QMainWindow):
             "pane_source": self.source.focus_pane,
             "pane_code": self.code.focus_pane,
             "pane_preview": self.preview.focus_pane,
-            "pane_next": lambda: self._step_pane(1),
-            "pane_previous": lambda: self._step_pane(-1),
+            "pane_next": lambda: self.outer.step_pane(self.focusWidget(), 1),
+            "pane_previous": lambda: self.outer.step_pane(self.focusWidget(), -1),
             "shortcuts": lambda: dialogs.show_shortcuts(self),
             "quit": self.close,
         }
@@ -163,6 +163,7 @@ class MainWindow(QMainWindow):
         self.controller.picture_changed.connect(self._picture_changed)
         self.controller.code_changed.connect(self._code_changed)
         self.controller.trouble.connect(self.show_failure)
+        self.controller.leaving.connect(self._flush_edit)
         self.features = Features(self)
 
     def _restore(self) -> None:
@@ -221,7 +222,7 @@ class MainWindow(QMainWindow):
         state.setValue("window/inner", self.outer.inner.saveState())
         self.hide()  # ending the engine may take a moment that nobody has to watch
         self._tick.stop()
-        self._edit_timer.stop()
+        self._flush_edit()
         self.preview.shut()
         self.controller.close()
         self.features.close()
@@ -356,18 +357,15 @@ class MainWindow(QMainWindow):
         """Go back to the bundled model at the next start."""
         self.keep(model="")
 
+    def _flush_edit(self) -> None:
+        if self._edit_timer.isActive():
+            self._edit_timer.stop()
+            self._edited()
+
     def _edited(self) -> None:
         session = self.controller.session
         self.controller.edit_code(self.code.edit.code)
         self.preview.show_code(self.code.edit.code, session.result.target, final=True)
-
-    def _step_pane(self, step: int) -> None:
-        panes = (self.source, self.code, self.preview)
-        focus = self.focusWidget()
-        here = next(
-            (i for i, p in enumerate(panes) if focus is not None and p.isAncestorOf(focus)), -1
-        )
-        panes[(here + step) % 3 if here >= 0 else 0].focus_pane()
 
     def _set_target(self, target: str) -> None:
         self.controller.set_target(target)

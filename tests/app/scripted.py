@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+from PIL import Image
 
 from engine import protocol
 from engine.errors import ErrorCode
@@ -69,3 +72,24 @@ class ScriptedClient:
     def close(self) -> None:
         self.closed = True
         self.cancelled.set()
+
+
+def several(*candidates: tuple[str, float | None], best: str) -> list[Any]:
+    """The events of a conversion with candidates (code, likeness), of which `best` is chosen."""
+    drawn = [
+        protocol.CandidateDrawn(
+            number, len(candidates), code, "html",
+            None if total is None else coloured(number),
+            None if total is None else {"total": total, "layout": total, "text": None},
+            "" if total is not None else "It draws nothing.",
+        )
+        for number, (code, total) in enumerate(candidates)
+    ]  # fmt: skip
+    return [*answer(best)[:-1], *drawn, answer(best)[-1]]
+
+
+def coloured(number: int) -> bytes:
+    """A picture in a colour of its own."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (120, 80), ("red", "green", "blue", "orange")[number % 4]).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -26,3 +26,23 @@ def load(window: MainWindow, qtbot: Any, picture: Path) -> None:
     window.controller.offer_path(picture)
     qtbot.waitUntil(lambda: window.controller.session.picture is not before)
     qtbot.waitUntil(lambda: not window.source.view.image.isNull())
+
+
+def convert(window: MainWindow, qtbot: Any) -> None:
+    """Start a conversion and wait until it is done."""
+    window.controller.generate()
+    wait_done(window, qtbot)
+
+
+def wait_done(window: MainWindow, qtbot: Any, seconds: int = 10) -> None:
+    """Wait for the end of the conversion that runs."""
+    session = window.controller.session
+    qtbot.waitUntil(lambda: not session.busy, timeout=1000 * seconds)
+    assert session.state is State.DONE, session.failure
+
+
+def trigger(window: MainWindow, name: str) -> None:
+    """Do what an action does; it has to be possible."""
+    action = window.actions_by_name[name]
+    assert action.isEnabled(), name
+    action.trigger()
