@@ -196,6 +196,9 @@ class Controller(PictureDesk):
 
     def step_version(self, forward: bool) -> None:
         """Walk one version back or forward."""
+        if self.session.busy:
+            return
+        self.seal()
         tree = self.session.versions
         version = tree.forward() if forward else tree.back()
         if version is not None:

@@ -36,8 +36,9 @@ PRIVATE = "Private mode is on: nothing new is kept, and nothing here can be chan
 
 
 class _List(RowList):
-    """Keys of the list: Delete, P for pin."""
+    """Keys of the list: Enter opens, Delete, P for pin."""
 
+    chosen = Signal(QModelIndex)
     deleted = Signal()
     pinned = Signal()
 
@@ -48,7 +49,7 @@ class _List(RowList):
         elif key == Qt.Key.Key_P and not event.modifiers():
             self.pinned.emit()
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
-            self.activated.emit(self.currentIndex())
+            self.chosen.emit(self.currentIndex())
         else:
             super().keyPressEvent(event)
 
@@ -137,7 +138,7 @@ class HistoryPanel(QWidget):
         self.model.looked.connect(self._looked)
         self.model.modelAboutToBeReset.connect(self._remember)
         self.list.doubleClicked.connect(self._open)
-        self.list.activated.connect(self._open)
+        self.list.chosen.connect(self._open)
         self.list.deleted.connect(self._delete)
         self.list.pinned.connect(self._pin)
         self.list.customContextMenuRequested.connect(self._show_menu)

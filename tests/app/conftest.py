@@ -63,9 +63,10 @@ def make_window(
         *,
         web: bool = False,
         history: Path | None = None,
+        history_on: bool = True,
         **changes: Any,
     ) -> MainWindow:
-        settings = Settings(**{"auto_start": False, **changes})
+        settings = Settings(**{"auto_start": False, "history": history_on, **changes})
         controller = Controller(EngineBridge(make_client), make_request)
         archive = None
         if history is not None:
