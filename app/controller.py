@@ -7,13 +7,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer
 
+from app.asides import Asides
 from app.bridge import EngineBridge
-from app.incoming import PictureDesk, Region, failure_of
+from app.incoming import Region, failure_of
 from app.intake import cut
 from app.session import Failure, Picture, State
 from app.stream import live_code
+from app.versioning import VersionDesk
 from app.versions import AGAIN, AGAIN_WORDS, CONVERSION, PART, PART_WORDS, REFINE
 from engine.errors import VisCodexError
 from engine.tasks import TASKS
@@ -29,23 +31,11 @@ SEEDS = 8
 """Seeds of one try: as many as it may have candidates."""
 
 
-class Controller(PictureDesk):
+class Controller(VersionDesk):
     """The application without its widgets.
 
-    Beside the signals of PictureDesk: `code_changed(code, final)` while and after code arrives,
-    `text_read(lines)` with what was read in the picture, `versions_changed()`,
-    `complete(tree, versions)` with versions that will not change any more, `chosen(tree, version)`
-    when the user put one on top, `leaving()` when what is still being typed has to be given to
-    `edit_code` now, and `told(text)` for what is worth a word.
+    See PictureDesk and VersionDesk for its signals.
     """
-
-    code_changed = Signal(str, bool)
-    text_read = Signal(list)
-    versions_changed = Signal()
-    complete = Signal(object, list)
-    chosen = Signal(object, object)
-    leaving = Signal()
-    told = Signal(str)
 
     def __init__(
         self,
@@ -54,14 +44,10 @@ class Controller(PictureDesk):
         parent: QObject | None = None,
     ) -> None:
         """`make_request(picture, target, **wishes)`; the wishes are those of `wiring`."""
-        super().__init__(parent)
+        super().__init__(Asides(bridge, make_request), parent)
         self._bridge = bridge
         self._make_request = make_request
-        self._drawn: list[Any] = []
-        self._tries = 0
         self._part: tuple[int, int] | None = None  # where what is converted lies in the picture
-        self._readings = 0
-        self._wants_lines: Callable[[], None] | None = None
         self._code_timer = QTimer(self)
         self._code_timer.setSingleShot(True)
         self._code_timer.setInterval(CODE_INTERVAL_MS)
@@ -137,16 +123,6 @@ class Controller(PictureDesk):
         self.code_changed.emit("", False)
         self._bridge.convert(run, self._make_request(picture, self.session.target, **wishes))
 
-    def read_text(self, then: Callable[[], None]) -> None:
-        """Have the text of the picture read where it is not known yet, then call `then`."""
-        picture = self.session.picture
-        if picture is None or self.session.words:
-            then()
-            return
-        self._wants_lines = then
-        self._readings += 1
-        self._bridge.convert(-self._readings, self._make_request(picture, "text"))
-
     def cancel(self) -> None:
         """Stop the conversion; acknowledged at once, finished when the engine says so."""
         if self.session.can_cancel:
@@ -155,90 +131,23 @@ class Controller(PictureDesk):
                 self._stopped()
                 self._go_on()
 
+    def leave_picture(self) -> None:
+        self._code_timer.stop()
+        super().leave_picture()
+
     def close(self) -> None:
         self._code_timer.stop()
         self.seal()
         self.tasks.close()
         self._bridge.close()
 
-    # Versions ---------------------------------------------------------------
-
-    def edit_code(self, code: str) -> None:
-        """The user typed into the code."""
-        session = self.session
-        if session.busy or code == session.result.code:
-            return
-        session.edit(code)
-        session.versions.edit(code, session.result.target or "html")
-        self.versions_changed.emit()
-
-    def seal(self) -> None:
-        """What was typed is complete."""
-        self.leaving.emit()
-        edit = self.session.versions.seal()
-        if edit is not None:
-            self.complete.emit(self.session.versions, [edit])
-
-    def leave_picture(self) -> None:
-        self._code_timer.stop()
-        self.seal()
-        self._tries = 0
-
-    def choose_version(self, number: int) -> None:
-        """Put a version on top; not during a conversion."""
-        tree = self.session.versions
-        if self.session.busy or (tree.current is not None and tree.current.id == number):
-            return
-        self.seal()
-        version = tree.choose(number)
-        self.show_top()
-        self.chosen.emit(tree, version)
-
-    def step_version(self, forward: bool) -> None:
-        """Walk one version back or forward."""
-        if self.session.busy:
-            return
-        self.seal()
-        tree = self.session.versions
-        version = tree.forward() if forward else tree.back()
-        if version is not None:
-            self.choose_version(version.id)
-
-    def show_top(self) -> None:
-        version = self.session.versions.current
-        if version is not None:
-            self.session.show_version(version)
-        self.versions_changed.emit()
-        if version is not None:
-            self.code_changed.emit(version.code, True)
-
-    def _record(self) -> None:
-        """Make versions of what this conversion brought."""
-        result, tree = self.session.result, self.session.versions
-        if not result.code.strip():
-            return
-        had_some = tree.current is not None
-        made = tree.add_run(
-            result.kind, result.instruction, result.target or "html", result.code, self._drawn
-        )
-        if made:
-            self.complete.emit(tree, made)
-        elif had_some:
-            self.told.emit("No change")
-        self.versions_changed.emit()
-
-    def _put_back(self) -> None:
-        """A conversion that ended without an answer leaves the version that was there."""
-        version = self.session.versions.current
-        if version is not None:
-            self.session.result.code = version.code
-            self.session.result.target = version.target
-
     # Engine events ----------------------------------------------------------
 
     def _take_events(self, batch: list[tuple[int, Any]]) -> None:
         for run, event in batch:
-            if isinstance(event, Exception):
+            if run < 0:
+                self._asides.take(run, event)
+            elif isinstance(event, Exception):
                 self._failed(run, failure_of(event))
             elif event is None:
                 self._ended(run)
@@ -264,14 +173,10 @@ class Controller(PictureDesk):
             self.session.encoding(event.fraction)
 
     def _text_read(self, run: int, event: Any) -> None:
-        if (run == -self._readings and run != 0) or (self._current(run) and self._part is None):
+        if self._current(run) and self._part is None:
             self._take_lines(event.lines)
         elif self._current(run) and not self.session.lines and self._part is not None:
             self._take_lines([moved(line, *self._part) for line in event.lines])
-
-    def _take_lines(self, lines: list[Any]) -> None:
-        self.session.text_read(lines)
-        self.text_read.emit(lines)
 
     def _candidate_drawn(self, run: int, event: Any) -> None:
         if self._current(run):
@@ -351,9 +256,6 @@ class Controller(PictureDesk):
             self.code_changed.emit(self.session.result.code, bool(self.session.result.code))
         elif run == 0 and not self.session.busy:
             self.trouble.emit(failure)
-        elif run < 0 and run == -self._readings:
-            self._wants_lines = None
-            self.trouble.emit(failure)
 
     def _ended(self, run: int) -> None:
         """A request is over; one that ended without a last word counts as a failure."""
@@ -365,9 +267,6 @@ class Controller(PictureDesk):
                 self._failed(run, Failure("worker_died", message, "Try again."))
         if run == self.session.run:
             self._go_on()
-        elif run < 0 and run == -self._readings and self._wants_lines is not None:
-            then, self._wants_lines = self._wants_lines, None
-            then()
 
     def _show_code(self) -> None:
         self._code_timer.stop()

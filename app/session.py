@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from app.versions import CONVERSION, Version, VersionTree
+from app.versions import CONVERSION, Version, VersionTree, title
 
 if TYPE_CHECKING:
     from engine.hints import TextLine
@@ -186,7 +186,11 @@ class Session:
         """The code of a version counts from now on. Raises NotAllowed during a conversion."""
         self._check(Input.VERSION)
         self.result = Result(
-            target=version.target, code=version.code, answer=version.code, kind=version.kind
+            target=version.target,
+            code=version.code,
+            answer=version.code,
+            kind=version.kind,
+            note=title(version),
         )
         self.failure = None
         self._step(Input.VERSION)

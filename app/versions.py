@@ -56,6 +56,7 @@ class Version:
     run: int = 0
     candidate: int = 0
     picked: bool = False
+    asked: bool = False  # whether it was to be drawn
 
 
 @dataclass
@@ -95,6 +96,11 @@ class VersionTree:
     def current(self) -> Version | None:
         """The version on top."""
         return None if self._current is None else self._versions[self._current]
+
+    @property
+    def open_edit(self) -> int | None:
+        """The version that is still being typed."""
+        return self._open_edit
 
     # Growing --------------------------------------------------------------------------------------
 

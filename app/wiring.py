@@ -38,6 +38,10 @@ class ModelClient:
     def convert(self, request: Any) -> Iterator[Any]:
         return self._improver.convert(request)
 
+    def appraise(self, image: bytes, code: str, target: str, lines: Any) -> Iterator[Any]:
+        """Draw code that is there already and compare it with a picture."""
+        return self._improver.appraise(image, code, target, lines)
+
     def cancel(self) -> None:
         self._improver.cancel()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
@@ -137,6 +137,13 @@ class Improver:
         elif heard.end is not None:
             yield heard.end
 
+    def appraise(
+        self, image: bytes, code: str, target: str, lines: Sequence[TextLine] = ()
+    ) -> Iterator[Event]:
+        """Draw code that is there already and compare it with the picture `image`; `lines` is the
+        text read in it. One `candidate_drawn`."""
+        yield _told(Judge(self._drawer, load_picture(image), lines).judge(code, target), 0, 1)
+
     def _widened(self, request: ConvertRequest) -> ConvertRequest:
         if request.candidates > 1 or request.refine is not None:
             return request
@@ -237,15 +244,7 @@ class Improver:
     def _drawn(self, one: Drawn, total: int = 0) -> CandidateDrawn:
         """Remember what was drawn, and the event that tells of it."""
         self.tried.append(one)
-        return CandidateDrawn(
-            len(self.tried) - 1,
-            max(total, len(self.tried)),
-            one.code,
-            one.target,
-            one.png,
-            None if one.likeness is None else asdict(one.likeness),
-            "" if one.problem is None else one.problem.message,
-        )
+        return _told(one, len(self.tried) - 1, max(total, len(self.tried)))
 
     def _reach(
         self, request: ConvertRequest, target: str, picture: Image.Image
@@ -268,3 +267,10 @@ class Improver:
         if isinstance(heard.end, Cancelled):
             raise VisCodexError(ErrorCode.cancelled, "Cancelled.")
         return TASKS[request.target].extract(heard.answers.get(0, ""))
+
+
+def _told(one: Drawn, number: int, total: int) -> CandidateDrawn:
+    """The event that tells of a drawing."""
+    likeness = None if one.likeness is None else asdict(one.likeness)
+    problem = "" if one.problem is None else one.problem.message
+    return CandidateDrawn(number, total, one.code, one.target, one.png, likeness, problem)

@@ -39,6 +39,7 @@ class Refining(QObject):
             ("candidate_after", lambda: self.strip.step(1)),
         ):
             actions[name].triggered.connect(lambda *_, call=slot: call())
+        self.versions.model.undrawn.connect(controller.appraise)
         self.bar.wanted.connect(self._refine)
         self.bar.unmarked.connect(lambda: source.view.set_region(None))
         self.strip.chosen.connect(controller.choose_version)

@@ -35,10 +35,15 @@ class _Card(QToolButton):
         self.setObjectName("candidate")
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        alike = version.similarity
-        self.setText("Draws nothing" if alike is None else f"{round(100 * alike)} %")
-        told = version.problem or "not compared"
-        if alike is not None:
+        self.refresh(place, count)
+
+    def refresh(self, place: int, count: int) -> None:
+        """Say what is known of the answer by now."""
+        alike, problem = self.version.similarity, self.version.problem
+        percent = "–" if alike is None else f"{round(100 * alike)} %"
+        self.setText("Draws nothing" if problem else percent)
+        told = problem or "not compared"
+        if alike is not None and not problem:
             told = f"{round(100 * alike)} percent alike"
         self.setAccessibleName(f"Candidate {place} of {count}, {told}")
         self.setToolTip(self._tip())
@@ -110,7 +115,8 @@ class CandidateStrip(QScrollArea):
         wanted = list(versions) if len(versions) > 1 else []
         if [card.version for card in self.cards] != wanted:
             self._rebuild(wanted)
-        for card in self.cards:
+        for place, card in enumerate(self.cards, 1):
+            card.refresh(place, len(self.cards))
             card.setChecked(card.version is current)
             if card.isChecked():
                 self.ensureWidgetVisible(card)

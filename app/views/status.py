@@ -72,6 +72,8 @@ def _state_text(session: Session) -> str:
     if session.busy:
         text = result.note or text
         return f"{text} · {session.elapsed:.1f} s"
+    if session.state is State.DONE and not result.seconds:  # a version that was there
+        return " · ".join(filter(None, (text, result.note)))
     if session.state in {State.DONE, State.TRUNCATED}:
         parts = [text, f"{result.seconds:.1f} s"]
         if result.target and session.target == "auto":

@@ -44,7 +44,9 @@ def alike_text(similarity: float | None) -> str:
 
 
 class VersionsModel(QAbstractListModel):
-    """The rows of a tree."""
+    """The rows of a tree. `undrawn(version)` is one in sight of which there is no picture."""
+
+    undrawn = Signal(object)
 
     def __init__(self, run: Run) -> None:
         super().__init__()
@@ -102,6 +104,8 @@ class VersionsModel(QAbstractListModel):
         """What a version draws, small."""
         png = version.png
         if png is None:
+            if not version.problem:
+                self.undrawn.emit(version)
             return QImage()
         return self.thumbs.get(
             png, lambda take: self._run(partial(shrink, png), take, lambda error: None)

@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor
 from app.session import State
 from app.views.candidate_strip import CandidateStrip
 from app.views.main_window import MainWindow
+from app.views.rows import Role
 from engine import protocol
 from tests.app.scripted import WAIT, ScriptedClient, answer, several
 from tests.app.windows import Make, convert, load, request, state, trigger, wait_done
@@ -111,7 +112,7 @@ def test_versions_can_be_picked_in_the_list(window: MainWindow, qtbot: Any) -> N
     versions = window.features.refining.versions
     assert versions.isVisible()
     assert versions.list.currentIndex().row() == 1
-    facts = versions.model.index(0).data(257)
+    facts = versions.model.index(0).data(Role.FACTS)
     assert "90 % alike" in facts
     place = versions.list.visualRect(versions.model.index(0)).center()
     qtbot.mouseClick(versions.list.viewport(), Qt.MouseButton.LeftButton, pos=place)
@@ -155,3 +156,21 @@ def test_a_new_picture_begins_a_new_tree(window: MainWindow, qtbot: Any, samples
     load(window, qtbot, samples / "chart.png")
     assert not strip(window).isVisible()
     assert rows(window) == []
+
+
+def test_what_was_typed_is_drawn_and_compared_when_it_is_complete(
+    window: MainWindow, client: ScriptedClient, qtbot: Any
+) -> None:
+    trigger(window, "versions")
+    window.code.edit.setFocus()
+    qtbot.keyClicks(window.code.edit, "x")
+    qtbot.waitUntil(lambda: rows(window) == ["Conversion", "Edited by hand"])
+    typed = window.code.edit.code
+    qtbot.wait(50)
+    assert client.appraised == []  # not while it is typed
+    trigger(window, "version_back")
+    assert window.status.state.text() == "Done · Conversion"
+    model = window.features.refining.versions.model
+    qtbot.waitUntil(lambda: "50 % alike" in model.index(1).data(Role.FACTS))
+    qtbot.waitUntil(lambda: not model.index(1).data(Role.IMAGE).isNull())
+    assert client.appraised == [typed]

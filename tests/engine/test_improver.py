@@ -189,3 +189,20 @@ def test_the_picture_may_be_a_path(models: dict[str, ModelFiles], tmp_path: Path
         events = list(improver.convert(ConvertRequest(path, target="matplotlib", hints="never")))
         improver.close()
     assert any(isinstance(event, Revised) for event in events)
+
+
+@pytest.mark.parametrize("improver", ["page"], indirect=True)
+def test_code_that_is_there_is_drawn_and_compared(improver: Improver) -> None:
+    (teal,) = improver.appraise(picture("teal"), TEAL, "html")
+    (pink,) = improver.appraise(picture("teal"), PINK, "html")
+    (none,) = improver.appraise(picture("teal"), BAD, "matplotlib")
+    assert isinstance(teal, CandidateDrawn)
+    assert isinstance(pink, CandidateDrawn)
+    assert isinstance(none, CandidateDrawn)
+    assert teal.likeness is not None
+    assert pink.likeness is not None
+    assert teal.likeness["total"] == 1.0
+    assert (pink.likeness["total"] or 0) < 1.0
+    assert none.png is None
+    assert "ValueError" in none.problem
+    assert improver.tried == []
