@@ -2,17 +2,19 @@
 # make test   all tests          ARGS="tests/engine -k compare" narrows them
 # make lint   ruff, mypy, import rules
 # make bench  measure this machine against the budgets
+# make bench-peers  the engine beside llama.cpp's own programs, built and kept in PEERS (20 GB)
 # Each sets up all it needs in VENV, with any PYTHON from 3.10 on.
 
 PYTHON ?= python3
 VENV ?= .venv
 SAMPLE ?= assets/samples/login.png
 ARGS ?=
+PEERS ?= $(HOME)/.cache/viscodex-bench
 BIN := $(VENV)/bin
 
 export VENV
 
-.PHONY: help run test lint format bench setup setup-dev clean
+.PHONY: help run test lint format bench bench-peers setup setup-dev clean
 
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
@@ -41,6 +43,10 @@ format: setup-dev
 
 bench: setup-dev
 	$(BIN)/python packaging/bench/budgets.py $(ARGS)
+
+bench-peers: setup-dev
+	PYTHON=$(BIN)/python bash packaging/bench/llama_tools.sh $(PEERS)
+	$(BIN)/python packaging/bench/against_llama.py --tools $(PEERS)/build/bin --big $(PEERS) $(ARGS)
 
 clean:
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
 
 
 @dataclass(frozen=True)
 class ActionSpec:
-    """One action: its name in code, what people read, its keys and its icon."""
+    """One action: its name in code, what people read, its keys and its icon.
+
+    `scope` says where its keys hold: "window", or a pane, whose keys come before the window's.
+    """
 
     name: str
     text: str
@@ -19,10 +22,18 @@ class ActionSpec:
     icon: str = ""
     keys: tuple[str, ...] = ()
     checkable: bool = False
+    scope: str = "window"
 
 
 ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("snip", "Snip the screen", "Drag a rectangle on the screen", "snip", ("Ctrl+N",)),
+    ActionSpec(
+        "snip_later",
+        "Snip after a delay",
+        "Time to open a menu first: a countdown, then snip",
+        "",
+        ("Ctrl+Shift+N",),
+    ),
     ActionSpec("open", "Open a picture…", "Open a picture file", "open", ("Ctrl+O",)),
     ActionSpec(
         "paste",
@@ -42,6 +53,62 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("cancel", "Cancel", "Stop the conversion", "cancel", ("Esc",)),
     ActionSpec("copy", "Copy code", "Copy the whole code", "copy", ("Ctrl+Shift+C",)),
     ActionSpec("save", "Save…", "Save the code, or the drawn picture", "save", ("Ctrl+S",)),
+    ActionSpec("copy_selection", "Copy the selection", "Copy what is selected in the code"),
+    ActionSpec(
+        "open_editor",
+        "Open in an editor",
+        "Open the code in another editor; what is saved there comes back",
+        "editor",
+        ("Ctrl+Shift+E",),
+    ),
+    ActionSpec(
+        "export_folder",
+        "Export as a project folder…",
+        "A folder with page, style and script, or with the chart and what it needs",
+        "folder",
+        ("Ctrl+Shift+S",),
+    ),
+    ActionSpec("export_page", "Export as a single page…", "One HTML file with its style inside"),
+    ActionSpec("find", "Find in the code", "Find in the code", "find", ("Ctrl+F",), scope="code"),
+    ActionSpec("replace", "Find and replace", "Replace in the code", "", ("Ctrl+H",), scope="code"),
+    ActionSpec("find_next", "Next match", "Go to the next match", "next", ("F3",), scope="code"),
+    ActionSpec(
+        "find_previous",
+        "Previous match",
+        "Go to the match before",
+        "previous",
+        ("Shift+F3",),
+        scope="code",
+    ),
+    ActionSpec(
+        "match_case",
+        "Match case",
+        "Tell capital and small letters apart",
+        "match_case",
+        ("Alt+C",),
+        checkable=True,
+        scope="code",
+    ),
+    ActionSpec(
+        "changes",
+        "Show the changes",
+        "What differs from the version before",
+        "changes",
+        ("Ctrl+D",),
+        checkable=True,
+    ),
+    ActionSpec(
+        "wrap",
+        "Wrap long lines",
+        "Go on in the next row where a line is too long",
+        "",
+        ("Alt+Z",),
+        checkable=True,
+        scope="code",
+    ),
+    ActionSpec("zoom_in", "Larger text", "Larger code", "", ("Ctrl++", "Ctrl+="), scope="code"),
+    ActionSpec("zoom_out", "Smaller text", "Smaller code", "", ("Ctrl+-",), scope="code"),
+    ActionSpec("zoom_reset", "Usual size of text", "Usual size", "", ("Ctrl+0",), scope="code"),
     ActionSpec("refresh", "Draw the preview again", "Draw the preview again", "refresh", ("F5",)),
     ActionSpec(
         "scripts",
@@ -59,6 +126,19 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "auto_start",
         "Start right away",
         "Begin the conversion as soon as a picture arrives",
+        checkable=True,
+    ),
+    ActionSpec("hotkey", "Hotkey…", "The key that starts a snip from anywhere"),
+    ActionSpec(
+        "tray", "Stay in the tray", "Closing the window leaves VisCodex in the tray", checkable=True
+    ),
+    ActionSpec(
+        "autostart", "Start with the system", "Wait in the tray from the login on", checkable=True
+    ),
+    ActionSpec(
+        "notifications",
+        "Tell when code is ready",
+        "A notice when a conversion ends while the window is away",
         checkable=True,
     ),
     ActionSpec("model", "Choose a model…", "Use a GGUF model of your own", "model"),
@@ -142,18 +222,25 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     ActionSpec("next_picture", "Next picture", "Stop this one and go on to the next", "next_one"),
     ActionSpec("shortcuts", "Keyboard shortcuts", "List all shortcuts", "keyboard", ("F1",)),
+    ActionSpec(
+        "capture_settings", "Open the system's settings", "Where the screen may be recorded"
+    ),
+    ActionSpec("reopen", "Quit and reopen", "A new permission counts from the next start"),
     ActionSpec("quit", "Quit", "Close VisCodex", "", ("Ctrl+Q",)),
 )
 
 OVERLAY_KEYS: tuple[tuple[str, str], ...] = (
     ("Drag", "Select"),
+    ("Click", "Take the window under the pointer"),
     ("Enter", "Take the selection"),
     ("Esc", "Leave"),
     ("Arrows", "Move the selection by 1 px (Ctrl: 10 px)"),
     ("Shift+Arrows", "Resize the selection by 1 px (Ctrl: 10 px)"),
     ("Space", "Hold while dragging to move the selection"),
     ("A", "Select this whole screen"),
-    ("Tab", "Go to the next screen"),
+    ("L", "Select the region of the last snip"),
+    ("W", "Select the next window (Shift: the one before)"),
+    ("Tab", "Go to the next screen (Shift: the one before)"),
 )
 """Keys inside the overlay; handled there, listed here for the help page."""
 
@@ -178,6 +265,8 @@ def make_actions(parent: QObject) -> Mapping[str, QAction]:
         action.setCheckable(spec.checkable)
         sequences = [QKeySequence(keys) for keys in spec.keys]
         action.setShortcuts(sequences)
+        if spec.scope != "window":
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         hint = ""
         if sequences:
             hint = f" ({sequences[0].toString(QKeySequence.SequenceFormat.NativeText)})"

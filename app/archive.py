@@ -79,6 +79,7 @@ class Archive(QObject):
         self._writer = ThreadPoolExecutor(1, "archive")
         self._reader = TaskRunner(self)
         self._recent: list[Entry] = []
+        self._begun = False
         self._closed = False
         self._arrived.connect(lambda done, result: done(result))
         self.altered.connect(self._look_again)
@@ -90,7 +91,10 @@ class Archive(QObject):
         return self._history is not None
 
     def open(self) -> None:
-        """Open the history in the background and let go what is too old."""
+        """Open the history in the background and let go what is too old; once."""
+        if self._begun:
+            return
+        self._begun = True
 
         def work() -> str:
             from app.store.history import History, Retention, default_folder
@@ -143,6 +147,7 @@ class Archive(QObject):
             tree.private = True
         if tree.private:
             return
+        self.open()  # a hidden start has not done it yet
         snapshot = [(one.id, one.parent, one.kind, one.code, one.instruction, one.similarity,
                      one.candidate) for one in versions]  # fmt: skip
         target = versions[0].target

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -34,6 +34,20 @@ def preview_allowed() -> bool:
     return not root or os.environ.get(policy.NO_SANDBOX_VARIABLE) == "1"
 
 
+class Application(QApplication):
+    """Tells by `quit_asked()` that the system asks to quit (the Dock, the end of a session).
+
+    Not by an event filter: one written in Python is handed objects that are still being made.
+    """
+
+    quit_asked = Signal()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Quit:
+            self.quit_asked.emit()
+        return super().event(event)
+
+
 def make_application(arguments: list[str]) -> QApplication:
     """The QApplication with everything that has to come before it. Needs one call only."""
     prepare_environment()
@@ -43,7 +57,7 @@ def make_application(arguments: list[str]) -> QApplication:
 
         register_scheme()
         QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
-    application = QApplication(arguments or [APPLICATION])
+    application = Application(arguments or [APPLICATION])
     application.setApplicationName(APPLICATION)
     application.setOrganizationName(APPLICATION)
     application.setApplicationDisplayName(APPLICATION)

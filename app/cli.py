@@ -28,7 +28,7 @@ COMMANDS = ("convert", "render", "compare", "models", "devices", "doctor")
 cli = typer.Typer(
     name="viscodex",
     help="Snip a part of the screen, get the code that draws it, on your own machine.\n\n"
-    "`viscodex [IMAGE] [--capture]` opens the application.",
+    "`viscodex [IMAGE] [--capture] [--hidden]` opens the application.",
     epilog=EPILOG,
     no_args_is_help=False,
     add_completion=False,
@@ -68,6 +68,7 @@ def _read_text(path: Path) -> str:
 def open_window(
     image: Annotated[Path | None, typer.Argument(help="Picture to open.")] = None,
     capture: Annotated[bool, typer.Option("--capture", help="Snip at once.")] = False,
+    hidden: Annotated[bool, typer.Option("--hidden", help="Wait in the tray.")] = False,
 ) -> None:
     """Open the application, with a picture or a snip."""
     if image is not None and not image.exists():
@@ -86,7 +87,7 @@ def open_window(
         )
     from app.main import main as run_window
 
-    raise typer.Exit(run_window(image, capture=capture))
+    raise typer.Exit(run_window(image, capture=capture, hidden=hidden))
 
 
 @cli.command(epilog=f"Example: viscodex convert login.png --out login.html. {EPILOG}")
@@ -123,6 +124,10 @@ def convert(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sampler.")] = 0,
     temperature: Annotated[
         float | None, typer.Option(min=0.0, max=2.0, help="0 is greedy.")
+    ] = None,
+    grammar: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="GBNF grammar of the code, without its fences."),
     ] = None,
     best_of: Annotated[
         int | None,
@@ -171,6 +176,7 @@ def convert(
         max_tokens=max_tokens,
         seed=seed,
         temperature=temperature,
+        grammar=None if grammar is None else _read_text(grammar),
         best_of=best_of,
         repair=repair,
         split=split == "auto",
@@ -254,10 +260,20 @@ def compare(
 
 
 @cli.command(epilog=EPILOG)
-def devices(as_json: JsonOption = False) -> None:
+def devices(
+    as_json: JsonOption = False,
+    forget: Annotated[
+        bool,
+        typer.Option("--forget", help="Forget which devices failed; all are tried again."),
+    ] = False,
+) -> None:
     """List what llama.cpp can compute on."""
     from engine.devices import list_devices
+    from engine.remembered import Memory
 
+    if forget:
+        count = Memory().forget()
+        print(f"forgot {count} remembered pairs of model and devices", file=sys.stderr)
     found = list_devices()
     if as_json:
         print_json([asdict(device) for device in found])

@@ -30,6 +30,7 @@ TIMINGS = ("load", "encode", "first_token", "total", "tokens", "tokens_per_secon
 UNFINISHED = {
     "length": "The answer was cut off at its longest length; --max-tokens allows more.",
     "loop": "The model repeated itself and was stopped.",
+    "grammar": "The model has no token that the grammar allows there; the code is cut off.",
 }
 
 
@@ -51,6 +52,7 @@ class Job:
     max_tokens: int | None = None
     seed: int = 0
     temperature: float | None = None
+    grammar: str | None = None
     best_of: int | None = None  # None: as the model's card has it
     repair: int | None = None  # None: as many turns as suit the target
     split: bool = True  # convert pictures beyond the model's reach in parts too
@@ -68,6 +70,7 @@ class Job:
             seed=self.seed,
             temperature=self.temperature,
             refine=self.refine,
+            grammar=self.grammar,
         )
 
     def wishes(self, best_of: int) -> Wishes:

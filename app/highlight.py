@@ -2,22 +2,30 @@
 
 Lexing happens at most every 120 ms; between two runs a line shows the colours it had, so text
 that streams in neither flickers nor blocks. Of text that grows at its end only the end is lexed,
-and once it has come to rest the whole; long texts are lexed on a pool thread.
+and once it has come to rest the whole; long texts are lexed on a pool thread. Lines whose colours
+changed are painted in slices of a few milliseconds, those the reader sees first.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QSyntaxHighlighter, QTextCharFormat, QTextDocument
 
+from app.documents import document_text
+
 INTERVAL_MS = 120
 SETTLE_MS = 500
 INLINE_CHARACTERS = 3_000
 """Above this a run would take more than some ten milliseconds and goes to a thread."""
+
+SLICE_SECONDS = 0.006
+"""So long lines are painted before the window gets its turn."""
 
 CONTEXT_LINES = 20
 """So many lines before the new text are lexed again with it."""
@@ -116,7 +124,9 @@ class _Lexing(QRunnable):
         self._owner, self._text, self._language = owner, text, language
 
     def run(self) -> None:
-        spans = spans_by_line(self._text, self._language)
+        spans: list[list[Span]] = []
+        with contextlib.suppress(Exception):  # a text that cannot be lexed has no colours
+            spans = spans_by_line(self._text, self._language)
         with contextlib.suppress(RuntimeError):  # the window may be gone by now
             self._owner.ready.emit(self._text, self._language, spans)
 
@@ -144,6 +154,15 @@ class Highlighter(QSyntaxHighlighter):
         self._settle.setInterval(SETTLE_MS)
         self._settle.timeout.connect(self.refresh)
         self._text = ""  # what the spans belong to
+        self.reader_line = 0  # number (from 0) of the first line that is visible
+        self.painting = False  # Qt tells of colours as if the text had changed
+        self._unpainted: deque[int] = deque()
+        self._burst_end = 0.0  # until then lines are painted as Qt asks for them
+        self._painter = QTimer(self)
+        self._painter.setSingleShot(True)
+        self._painter.setInterval(0)
+        self._painter.timeout.connect(self._paint_some)
+        self._lexing = False  # whether a thread is at it
         self._results = _Results(self)
         self._results.ready.connect(self._lexed)
 
@@ -163,7 +182,7 @@ class Highlighter(QSyntaxHighlighter):
             if token == "code_comment":
                 made.setFontItalic(True)
             self._formats[token] = made
-        self.rehighlight()
+        self._paint(range(self.document().blockCount()))
 
     def schedule(self) -> None:
         """Lex soon; many calls within the interval are one run."""
@@ -174,16 +193,17 @@ class Highlighter(QSyntaxHighlighter):
         """Lex the whole text now, or hand a long one to a thread."""
         self._timer.stop()
         self._settle.stop()
-        text = self.document().toPlainText()
+        text = document_text(self.document())
         if len(text) <= INLINE_CHARACTERS:
             self._take(text, 0, spans_by_line(text, self._language))
-        else:
+        elif not self._lexing:  # one at a time; what came meanwhile is next
+            self._lexing = True
             job = _Lexing(self._results, text, self._language)
             QThreadPool.globalInstance().start(job)
 
     def _follow(self) -> None:
         """Lex what is new where the text has only grown; later the whole."""
-        text = self.document().toPlainText()
+        text = document_text(self.document())
         first = self._text.count("\n") - CONTEXT_LINES
         grown = bool(self._text) and text.startswith(self._text)
         if grown and first > 0 and len(text) - len(self._text) <= INLINE_CHARACTERS:
@@ -195,29 +215,59 @@ class Highlighter(QSyntaxHighlighter):
     @Slot(str, str, object)
     def _lexed(self, text: str, language: str, lines: list[list[Span]]) -> None:
         """Spans from the thread; of use only if the text still begins like that."""
-        present = self.document().toPlainText()
-        if language == self._language and present.startswith(text):
+        self._lexing = False
+        present, wanted = document_text(self.document()), language == self._language
+        if wanted and present.startswith(text):
             self._take(text, 0, lines)
-        if present != text:
+        if present != text or not wanted:
             self.schedule()
 
     def _take(self, text: str, first: int, spans: list[list[Span]]) -> None:
         """Use `spans` from line `first` on, and paint the lines again that look different."""
         old, self._lines = self._lines, self._lines[:first] + spans
         self._text = text
-        lines = self._lines
-        block = self.document().findBlockByNumber(first)
-        number = first
-        while block.isValid():
-            new = lines[number] if number < len(lines) else []
-            if number >= len(old) or old[number] != new:
+        lines, count = self._lines, self.document().blockCount()
+        nothing: list[Span] = []
+        fresh = {
+            number
+            for number in range(first, count)
+            if number >= len(old)
+            or old[number] != (lines[number] if number < len(lines) else nothing)
+        }
+        self._paint(fresh.union(self._unpainted))  # what still waits is not what `old` says
+
+    def _paint(self, numbers: Iterable[int]) -> None:
+        """Paint lines again, beginning where the reader is."""
+        self._unpainted = deque(sorted(numbers, key=lambda n: (n < self.reader_line, n)))
+        self._paint_some()
+
+    def _paint_some(self) -> None:
+        end = time.perf_counter() + SLICE_SECONDS
+        document = self.document()
+        self.painting = True
+        while self._unpainted:
+            block = document.findBlockByNumber(self._unpainted.popleft())
+            if block.isValid():
                 self.rehighlightBlock(block)
-            block = block.next()
-            number += 1
+            if time.perf_counter() > end:
+                self._painter.start()
+                break
+        self.painting = False
+
+    def _in_time(self, number: int) -> bool:
+        """Whether Qt may have this line painted now: after a large edit it asks for thousands."""
+        now = time.perf_counter()
+        if not self._painter.isActive():
+            self._burst_end = now + SLICE_SECONDS
+            self._painter.start()
+        if now > self._burst_end:
+            self._unpainted.append(number)
+            return False
+        return True
 
     def highlightBlock(self, text: str) -> None:
         number = self.currentBlock().blockNumber()
-        if number >= len(self._lines):
+        if number >= len(self._lines) or not (self.painting or self._in_time(number)):
             return
         for start, length, token in self._lines[number]:
             found = self._formats.get(token)

@@ -65,6 +65,14 @@ GLYPHS = {
     "delete": "trash",
     "search": "magnifying-glass",
     "edit": "pencil-simple",
+    "find": "magnifying-glass",
+    "next": "caret-down",
+    "previous": "caret-up",
+    "match_case": "text-aa",
+    "changes": "git-diff",
+    "more": "dots-three-vertical",
+    "editor": "pencil-simple",
+    "folder": "folder-simple",
 }
 """Our name -> glyph of the Phosphor set (MIT)."""
 

@@ -8,19 +8,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QSettings
+from PySide6.QtCore import QProcess, QSettings, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from app import bootstrap, instance
 from app.archive import Archive
+from app.autostart import own_command, system_autostart
 from app.bridge import EngineBridge
 from app.capture.main import default_handlers
 from app.controller import Controller
+from app.hotkeys.main import Hotkey, default_handler
 from app.log import start_log
 from app.preview.chart import default_runner
+from app.resident import Resident
 from app.session import Failure
 from app.store import settings as store
 from app.theme import CHOICES, Theme
+from app.views.hotkey_box import hotkey_dialog
 from app.views.main_window import MainWindow
 from app.views.parts import Parts
 from app.wiring import make_client, make_request
@@ -29,14 +33,19 @@ _LOG = logging.getLogger(__name__)
 MODEL_FAULTS = frozenset({"model_missing", "model_broken", "model_mismatch"})
 
 
-def main(image: Path | None = None, capture: bool = False) -> int:
-    """Open the window, with `image` loaded or the snip started. Returns the exit status.
+def main(image: Path | None = None, capture: bool = False, hidden: bool = False) -> int:
+    """Open the window, with `image` loaded or the snip started, or wait `hidden` in the tray.
 
-    Where an instance is already running the wish is handed to it and this process ends.
+    Where an instance is already running the wish is handed to it and this process ends. Returns
+    the exit status.
     """
     application = bootstrap.make_application(sys.argv[:1])
     name = instance.server_name()
-    wish = {"image": str(image.resolve()) if image is not None else "", "capture": capture}
+    wish = {
+        "image": str(image.resolve()) if image is not None else "",
+        "capture": capture,
+        "hidden": hidden,
+    }
     if instance.forward(name, wish):
         return 0
     server = instance.InstanceServer(name)
@@ -44,9 +53,20 @@ def main(image: Path | None = None, capture: bool = False) -> int:
     _LOG.info("started")
     window = make_window(application)
     window.controller.trouble.connect(lambda failure: _LOG.warning("told: %s", failure.code))
+    resident = Resident(window, Hotkey(default_handler(), window), system_autostart(), application)
     server.requested.connect(partial(take_wish, window))
-    window.painted.connect(partial(take_wish, window, wish, False))
-    window.show()
+    window.hotkey_wanted.connect(partial(_change_hotkey, window, resident.hotkey))
+    window.reopen.connect(partial(_reopen, window, server))
+    # Overlays and dialogs come and go; the application ends when its window says so.
+    application.setQuitOnLastWindowClosed(False)
+    window.closed.connect(application.quit)
+    if hidden:
+        resident.begin(hidden=True)
+        QTimer.singleShot(0, partial(take_wish, window, wish, False))
+    else:
+        window.painted.connect(resident.begin)
+        window.painted.connect(partial(take_wish, window, wish, False))
+        window.show()
     status = application.exec()
     server.close()
     return status
@@ -77,6 +97,7 @@ def make_window(application: QApplication, settings_path: Path | None = None) ->
     window.painted.connect(bridge.start)
     window.painted.connect(window.preview.create_web)
     window.painted.connect(archive.open)
+    window.flow.selecting.connect(bridge.start)  # a hidden start has loaded no model yet
     window.model_chosen.connect(
         lambda chosen: bridge.change_client(partial(make_client, str(chosen)))
     )
@@ -95,10 +116,23 @@ def take_wish(window: MainWindow, wish: dict[str, Any], come_up: bool = True) ->
     image = wish.get("image")
     if isinstance(image, str) and image:
         window.controller.offer_path(Path(image))
-    if come_up:
-        window.showNormal() if window.isMinimized() else window.show()
-        window.raise_()
-        window.activateWindow()
+    if come_up and wish.get("hidden") is not True:
+        window.come_up()
+
+
+def _change_hotkey(window: MainWindow, hotkey: Hotkey) -> None:
+    dialog, box = hotkey_dialog(window, hotkey, window.settings.hotkey)
+    box.chosen.connect(lambda text: window.keep(hotkey=text))
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.open()
+
+
+def _reopen(window: MainWindow, server: instance.InstanceServer) -> None:
+    """Start again: the new process must not find this one."""
+    server.close()
+    program, *arguments = own_command()
+    QProcess.startDetached(program, arguments)
+    window.quit()
 
 
 def _back_to_bundled(window: MainWindow, bridge: EngineBridge, failure: Failure) -> None:

@@ -69,12 +69,18 @@ ERRORS: Mapping[str, ErrorText] = {
     "internal": ErrorText("Something went wrong in VisCodex", ("generate",)),
     # Of the application itself:
     "capture_unavailable": ErrorText("The screen cannot be snipped here", ("open", "paste")),
+    "capture_denied": ErrorText(
+        "VisCodex may not see the screen",
+        ("capture_settings", "reopen", "snip", "open"),
+    ),
+    "capture_timeout": ErrorText("The desktop gave no picture", ("snip", "open", "paste")),
     "clipboard_empty": ErrorText("There is no picture on the clipboard", ("open",)),
     "remote_picture": ErrorText("Pictures are not fetched from the network", ("open",)),
     "settings_broken": ErrorText("The settings could not be read", ()),
     "history_broken": ErrorText("The history could not be opened", ()),
     "history_unwritable": ErrorText("The history could not be written", ()),
     "save_failed": ErrorText("The file could not be saved", ("save",)),
+    "no_editor": ErrorText("No editor could be started", ("save",)),
     "preview_unavailable": ErrorText("The live preview is off", ()),
 }
 """Error code -> what is shown. Codes of the engine first, then those of the application."""
@@ -83,6 +89,7 @@ ERRORS: Mapping[str, ErrorText] = {
 ACTION_LABELS: Mapping[str, str] = {
     "generate": "Try again",
     "open": "Open another picture…",
+    "snip": "Try again",
     "refresh": "Draw again",
 }
 """Texts of actions where they answer an error; the others keep their own."""

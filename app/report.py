@@ -37,7 +37,7 @@ PACKAGES = (
 PUBLIC = (
     "theme", "language", "target", "auto_start", "best_of", "hints", "hotkey", "capture_delay",
     "scripts", "unwalled", "preview_width", "history", "history_days", "history_count", "private",
-    "notifications", "launch_at_login", "first_run_done", "version",
+    "tray", "notifications", "first_run_done", "version",
 )  # fmt: skip
 # Variables that change how things run; only whether they are set is told.
 VARIABLES = (

@@ -34,10 +34,12 @@ class Tokens:
     accent_soft: str
     selection: str
     good: str
+    good_soft: str
     warn: str
     warn_soft: str
     bad: str
     bad_soft: str
+    match: str
     canvas: str
     code_keyword: str
     code_string: str
@@ -63,10 +65,12 @@ LIGHT = Tokens(
     accent_soft="#e9ebfc",
     selection="#cdd4fb",
     good="#1a7a45",
+    good_soft="#e3f5e9",
     warn="#8a5300",
     warn_soft="#fdf3dd",
     bad="#b3261e",
     bad_soft="#fdeceb",
+    match="#ffe08a",
     canvas="#eceef2",
     code_keyword="#8a2bb5",
     code_string="#1c6e3c",
@@ -91,10 +95,12 @@ DARK = Tokens(
     accent_soft="#262c4a",
     selection="#3a4580",
     good="#5fcf92",
+    good_soft="#173524",
     warn="#f0b95b",
     warn_soft="#352b18",
     bad="#ff8f87",
     bad_soft="#3b2020",
+    match="#5c4a12",
     canvas="#12141a",
     code_keyword="#d59bf6",
     code_string="#8fd6a3",
@@ -131,6 +137,7 @@ QPushButton:focus, QToolButton:focus, QComboBox:focus { border: 2px solid $accen
 QToolButton#flat { background: transparent; border: 2px solid transparent; padding: 3px; }
 QToolButton#flat:hover { background: $raised; }
 QToolButton#flat:pressed { background: $line; }
+QToolButton#flat:checked { background: $accent_soft; border-color: $accent_soft; }
 QToolButton#flat:focus { border: 2px solid $accent; padding: 3px; }
 QToolButton::menu-indicator { image: none; }
 
@@ -188,8 +195,19 @@ QComboBox::drop-down { border: none; width: 16px; }
 QComboBox QAbstractItemView { color: $text; background: $surface; border: 1px solid $line_strong;
     selection-background-color: $accent_soft; selection-color: $text; outline: none; }
 
-QPlainTextEdit#code { color: $text; background: $surface; border: none;
+QPlainTextEdit#code, QPlainTextEdit#changes { color: $text; background: $surface; border: none;
     selection-background-color: $selection; selection-color: $text; }
+QWidget#findBar { background: $raised; border-bottom: 1px solid $line; }
+QWidget#findBar QPushButton { padding: 2px 10px; }
+QWidget#findBar QPushButton:focus { padding: 1px 9px; }
+QWidget#findBar QLabel { color: $muted; }
+QWidget#findBar QLabel[found="false"] { color: $bad; }
+QLineEdit { color: $text; background: $surface; border: 1px solid $line_strong; border-radius: 6px;
+    padding: 2px 7px; min-height: 20px; selection-background-color: $selection;
+    selection-color: $text; }
+QLineEdit:focus { border: 2px solid $accent; padding: 1px 6px; }
+QLabel#changesSummary { color: $muted; background: $raised; padding: 4px 12px;
+    border-bottom: 1px solid $line; }
 QAbstractScrollArea::corner { background: transparent; border: none; }
 QScrollArea#startArea { background: transparent; }
 QScrollArea, QGraphicsView { background: $canvas; border: none; }

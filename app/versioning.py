@@ -17,8 +17,8 @@ class VersionDesk(PictureDesk):
 
     `code_changed(code, final)` while and after code arrives, `text_read(lines)` with what was read
     in the picture, `versions_changed()`, `complete(tree, versions)` with versions that will not
-    change any more, `chosen(tree, version)` when the user put one on top, `leaving()` when what is
-    still being typed has to be given to `edit_code` now, and `told(text)` for what is worth a word.
+    change any more, `chosen(tree, version)` when the user put one on top, and `told(text)` for what
+    is worth a word.
     """
 
     code_changed = Signal(str, bool)
@@ -26,7 +26,6 @@ class VersionDesk(PictureDesk):
     versions_changed = Signal()
     complete = Signal(object, list)
     chosen = Signal(object, object)
-    leaving = Signal()
     told = Signal(str)
 
     def __init__(self, asides: Asides, parent: QObject | None = None) -> None:
@@ -41,12 +40,13 @@ class VersionDesk(PictureDesk):
         if session.busy or code == session.result.code:
             return
         session.edit(code)
-        session.versions.edit(code, session.result.target or "html")
-        self.versions_changed.emit()
+        begun = session.versions.open_edit
+        edit = session.versions.edit(code, session.result.target or "html")
+        if edit.id != begun:  # not again for every key
+            self.versions_changed.emit()
 
     def seal(self) -> None:
         """What was typed is complete."""
-        self.leaving.emit()
         edit = self.session.versions.seal()
         if edit is not None:
             self.complete.emit(self.session.versions, [edit])

@@ -52,11 +52,15 @@ class CancelFlag:
 
     def set(self) -> None:
         """Ask for the running request to stop."""
-        self._view[0] = 1
+        self._put(1)
 
     def clear(self) -> None:
         """Begin a new request."""
-        self._view[0] = 0
+        self._put(0)
+
+    def _put(self, value: int) -> None:
+        with contextlib.suppress(ValueError):  # closed: nobody is left to be asked
+            self._view[0] = value
 
     def is_set(self) -> bool:
         """Whether a stop was asked for."""
@@ -66,9 +70,15 @@ class CancelFlag:
         """The two bytes, for native code; keep the object as long as that may look."""
         return (ctypes.c_char * SIZE).from_buffer(self._view)
 
-    def close(self) -> None:
-        """Remove the file, where this side made it."""
+    def remove_file(self) -> None:
+        """Remove the file, where this side made it. Who has the flag open keeps it."""
         if self._owned and self.path is not None:
-            self._owned = False
-            with contextlib.suppress(OSError):  # Windows keeps it while the child still has it
+            with contextlib.suppress(OSError):  # Windows keeps it while it is open
                 self.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Give back memory and file, where this side made them."""
+        if self._owned:
+            with contextlib.suppress(BufferError):  # native code may still look
+                self._view.close()
+        self.remove_file()

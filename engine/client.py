@@ -9,32 +9,24 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-import os
-import queue
-import signal
-import subprocess
-import sys
 import threading
-from collections import deque
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from engine import protocol
-from engine.cancel import CancelFlag
 from engine.errors import ErrorCode, VisCodexError
 from engine.hints import TextLine
 from engine.images import ImageLimits
 from engine.models.store import ModelFiles, find_model
+from engine.process import EngineProcess
 from engine.protocol import ConvertRequest, Event
+from engine.remembered import Memory, model_id
 
-HELLO_SECONDS = 60.0
 CANCEL_GRACE = 1.5  # seconds a worker has to obey before it is killed
-CLOSE_GRACE = 2.0
 SMALL_MODEL = 500_000_000  # bytes
-ROOT = Path(__file__).resolve().parents[1]
 
 
 class EngineClient:
@@ -51,13 +43,14 @@ class EngineClient:
         self._graphics = True  # until a process dies of it
         self._loaded: ModelFiles | None = None
         self._cancel_grace = cancel_grace
-        self._process: _Process | None = None
+        self._process: EngineProcess | None = None
         self._numbers = itertools.count(1)
         self._busy = threading.Lock()  # held for the length of a request
         self._state = threading.Lock()  # held for moments
         self._ready: protocol.Ready | None = None
         self._running: int | None = None
         self._cancelled: int | None = None
+        self._guard: threading.Timer | None = None  # kills the worker if it does not obey
         self._closed = False
 
     def __enter__(self) -> EngineClient:
@@ -76,8 +69,6 @@ class EngineClient:
     def model_name(self) -> str:
         """The name of the model, "" as long as none is chosen."""
         return self._model.name if self._model is not None else ""
-
-    writes_several = True  # candidates in one request
 
     @property
     def takes_instructions(self) -> bool:
@@ -139,9 +130,10 @@ class EngineClient:
             if process is None:
                 return  # still starting; the request looks again when that is done
             process.flag.set()
-        guard = threading.Timer(self._cancel_grace, self._kill_if_running, (number, process))
-        guard.daemon = True
-        guard.start()
+            work = (number, process)
+            self._guard = threading.Timer(self._cancel_grace, self._kill_if_running, work)
+            self._guard.daemon = True
+            self._guard.start()
 
     def close(self) -> None:
         """End the worker. A running request ends as cancelled; later ones are refused."""
@@ -164,75 +156,97 @@ class EngineClient:
         with self._state:
             self._running = number
         try:
-            process = self._started()
-            if not _needs_no_model(request):
-                model = self._model = self._model or find_model()
-                if request is None or self._loaded != model:
-                    process = yield from self._load(process, model, number)
-                    if request is None or self._loaded != model:
-                        return
-            if request is not None:
-                yield from self._exchange(process, request, number)
+            with contextlib.closing(self._steps(request, number)) as events:
+                for event in events:
+                    if event.final and (request is None or not isinstance(event, protocol.Ready)):
+                        self._over(number)
+                    yield event
         except VisCodexError as error:
             self._over(number)
-            yield protocol.Error.of(error)
+            asked = self._cancelled == number
+            yield protocol.Cancelled() if asked else protocol.Error.of(error)
         finally:
             self._over(number)
 
+    def _steps(self, request: protocol.Request | None, number: int) -> Generator[Event, None, None]:
+        process = self._started(number)
+        if not _needs_no_model(request):
+            model = self._model = self._model or find_model()
+            if request is None or self._loaded != model:
+                process = yield from self._load(process, model, number)
+                if request is None or self._loaded != model:
+                    return
+        if request is not None:
+            yield from self._exchange(process, request, number)
+
     def _load(
-        self, process: _Process, model: ModelFiles, number: int
-    ) -> Generator[Event, None, _Process]:
+        self, process: EngineProcess, model: ModelFiles, number: int
+    ) -> Generator[Event, None, EngineProcess]:
         """Load a model; returns the process that holds it.
 
         One that dies while it tries a graphics device is replaced, and from then on this client
-        leaves graphics devices alone.
+        leaves graphics devices alone; later ones leave that device alone with this model.
         """
         if self._loaded == model and self._ready is not None:
             yield self._ready
             return process
         self._loaded = None
-        card, device = model.card.to_json(), ""
-        request = protocol.LoadRequest(model.model, model.mmproj, card, self._graphics)
-        for event in self._exchange(process, request, number):
-            if isinstance(event, protocol.Loading):
-                device = event.device or device
-            elif isinstance(event, protocol.Ready):
-                self._loaded, self._ready = model, event
-            elif device and self._graphics and _is_death(event):
-                self._graphics = False
-                break
-            yield event
-        else:
-            return process
-        with self._state:
-            self._running = number
-        return (yield from self._load(self._started(), model, number))
+        card, device, shown = model.card.to_json(), "", 0.0
+        while True:
+            died = False
+            request = protocol.LoadRequest(model.model, model.mmproj, card, self._graphics)
+            with contextlib.closing(self._exchange(process, request, number)) as events:
+                for event in events:
+                    if isinstance(event, protocol.Loading):
+                        device = event.device or device
+                        shown = max(shown, event.fraction)
+                        event = replace(event, fraction=shown)  # a second try may start anew
+                    elif isinstance(event, protocol.Ready):
+                        self._loaded, self._ready = model, event
+                    elif device and self._graphics and _is_death(event):
+                        died, self._graphics = True, False
+                        with contextlib.suppress(OSError):  # a model that has just been removed
+                            Memory().died(model_id(model.model, model.mmproj), device)
+                        break
+                    yield event
+            if not died:
+                return process
+            process = self._started(number)
 
-    def _started(self) -> _Process:
+    def _started(self, number: int) -> EngineProcess:
+        """A process that has said hello. Raises VisCodexError: worker_died, cancelled, internal."""
         with self._state:
-            if self._closed:
-                raise VisCodexError(
-                    ErrorCode.internal, "The engine was closed.", "Start a new one."
-                )
-            if self._process is not None and self._process.alive():
-                self._process.flag.clear()
-                return self._process
-            old, self._process = self._process, None
-            self._loaded = None
-        if old is not None:
-            old.kill()
-        process = _Process(patient=_is_small(self._model))
-        with self._state:
-            self._process = process
+            self._check_open()
+            process = self._process
+            if process is not None and process.alive():
+                process.flag.clear()
+            else:
+                self._process = self._loaded = None
+        if self._process is None:
+            if process is not None:
+                process.kill()
+            process = EngineProcess(patient=_is_small(self._model))
+            with self._state:
+                self._process = None if self._closed else process
+                asked = self._cancelled == number  # while there was no process to tell
+            if self._process is None:
+                process.kill()
+            self._check_open()
+            if asked:
+                raise VisCodexError(ErrorCode.cancelled, "Cancelled.")
+        assert process is not None
         process.wait_for_hello()
         return process
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise VisCodexError(ErrorCode.internal, "The engine was closed.", "Start a new one.")
+
     def _exchange(
-        self, process: _Process, request: protocol.Request, number: int
-    ) -> Iterator[Event]:
+        self, process: EngineProcess, request: protocol.Request, number: int
+    ) -> Generator[Event, None, None]:
         """Send a request and yield its events up to the last one, whatever happens."""
         if self._cancelled == number:
-            self._over(number)
             yield protocol.Cancelled()
             return
         try:
@@ -244,8 +258,6 @@ class EngineClient:
             while not finished:
                 event = self._next(process, number)
                 finished = event.final
-                if finished and not isinstance(event, protocol.Ready):
-                    self._over(number)
                 yield event
         finally:
             if not finished:  # the caller stopped listening in the middle
@@ -255,10 +267,14 @@ class EngineClient:
 
     def _over(self, number: int) -> None:
         with self._state:
-            if self._running == number:
-                self._running = None
+            if self._running != number:
+                return
+            self._running = None
+            guard, self._guard = self._guard, None
+        if guard is not None:
+            guard.cancel()
 
-    def _next(self, process: _Process, number: int) -> Event:
+    def _next(self, process: EngineProcess, number: int) -> Event:
         """The next event of a request; the death of the worker is the last one."""
         while True:
             frame = process.frames.get()
@@ -271,13 +287,20 @@ class EngineClient:
                 process.kill()
                 return protocol.Cancelled() if asked else protocol.Error.of(process.death())
             mine, event = frame
-            if mine == number:
+            # An error without a number tells that the request itself could not be read.
+            if mine == number or (mine is None and isinstance(event, protocol.Error)):
+                if isinstance(event, protocol.Error) and event.code is ErrorCode.out_of_memory:
+                    # Native code is not fit for use after that: an encoder that was refused
+                    # memory crashed on the next picture. A new process has all memory back.
+                    process.kill()
                 return event
             # Events of a request that was given up, or of none.
 
-    def _kill_if_running(self, number: int, process: _Process) -> None:
+    def _kill_if_running(self, number: int, process: EngineProcess) -> None:
         with self._state:
-            stuck = self._running == number
+            stuck = self._running == number and process.answered != number
+            if stuck:
+                process.retire()  # before the request ends and the next one wants a process
         if stuck:
             process.kill()
 
@@ -302,142 +325,3 @@ def _needs_no_model(request: protocol.Request | None) -> bool:
     if isinstance(request, ConvertRequest):
         return request.target == "text"
     return isinstance(request, protocol.ReadTextRequest)
-
-
-class _Process:
-    """A worker process with the threads that empty its pipes. `frames` ends with None."""
-
-    def __init__(self, *, patient: bool) -> None:
-        """With `patient`, threads of llama.cpp sleep while they wait instead of spinning."""
-        self.flag = CancelFlag.create()
-        self.frames: queue.Queue[tuple[int | None, Event] | None] = queue.Queue()
-        self._last_words: deque[str] = deque(maxlen=40)
-        self._write = threading.Lock()
-        self._hello = threading.Event()
-        self._broken = False
-        command = [sys.executable, "-m", "engine.worker", "--flag", str(self.flag.path)]
-        if getattr(sys, "frozen", False):
-            command = [sys.executable, "--engine", "--flag", str(self.flag.path)]
-        environment = dict(os.environ, GGML_NO_BACKTRACE="1", PYTHONIOENCODING="utf-8")
-        if patient:
-            environment.setdefault("OMP_WAIT_POLICY", "passive")
-        environment.pop("GGML_BACKEND_PATH", None)
-        extra: dict[str, Any] = {}
-        if os.name == "nt":
-            extra["creationflags"] = subprocess.CREATE_NO_WINDOW  # type: ignore[attr-defined,unused-ignore]
-        self._popen = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=ROOT,
-            env=environment,
-            # A Ctrl-C at the terminal is for the caller, who then cancels in order.
-            start_new_session=os.name == "posix",
-            **extra,
-        )
-        self.pid = self._popen.pid
-        for name, work in (("frames", self._read_frames), ("words", self._read_words)):
-            threading.Thread(target=work, name=f"engine-{name}", daemon=True).start()
-
-    def alive(self) -> bool:
-        return self._popen.poll() is None and not self._broken
-
-    def wait_for_hello(self) -> None:
-        """Wait until the worker speaks. Raises VisCodexError where it does not."""
-        if self._hello.wait(HELLO_SECONDS) and not self._broken and self.alive():
-            return
-        self.kill()
-        raise self.death()
-
-    def send(self, request: protocol.Request, number: int) -> None:
-        """Write a request. Raises OSError or ValueError where the worker is gone."""
-        stream = self._popen.stdin
-        assert stream is not None
-        with self._write:
-            stream.write(protocol.encode(request, number))
-            stream.flush()
-
-    def kill(self) -> None:
-        """End it now."""
-        with contextlib.suppress(OSError):
-            self._popen.kill()
-        self._clean()
-
-    def end(self) -> None:
-        """Let it end, or kill it."""
-        self.flag.set()
-        with contextlib.suppress(OSError, ValueError):
-            self.send(protocol.ShutdownRequest(), 0)
-        try:
-            self._popen.wait(CLOSE_GRACE)
-        except subprocess.TimeoutExpired:
-            self._popen.kill()
-        self._clean()
-
-    def _clean(self) -> None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(CLOSE_GRACE)
-        if self._popen.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._popen.stdin.close()
-        self.flag.close()
-
-    def death(self) -> VisCodexError:
-        """Why it ended, as an error."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(CLOSE_GRACE)
-        code = self._popen.returncode
-        words = " ".join(self._last_words).lower()
-        if any(sign in words for sign in ("failed to allocate", "out of memory", "bad_alloc")):
-            return VisCodexError(
-                ErrorCode.out_of_memory,
-                "The engine ran out of memory.",
-                "Close other programs, snip a smaller region, or choose a smaller model.",
-            )
-        if self._broken:
-            how = "it sent something unreadable"
-        elif code is not None and code < 0:
-            name = f"signal {-code}"
-            with contextlib.suppress(ValueError):
-                name = signal.Signals(-code).name
-            how = f"it was ended by {name}"
-        else:
-            how = f"exit status {code}"
-        return VisCodexError(
-            ErrorCode.worker_died,
-            f"The engine stopped unexpectedly: {how}.",
-            "Try again; it starts anew by itself. If this repeats, memory may be short.",
-        )
-
-    def _read_frames(self) -> None:
-        stream = self._popen.stdout
-        assert stream is not None
-        with stream:
-            for line in stream:
-                try:
-                    number, event = protocol.decode_event(line)
-                except protocol.FrameError:
-                    self._broken = True
-                    with contextlib.suppress(OSError):
-                        self._popen.kill()
-                    break
-                if isinstance(event, protocol.Hello):
-                    self._broken = event.version != protocol.VERSION
-                    self._hello.set()
-                else:
-                    self.frames.put((number, event))
-        self.frames.put(None)
-        if not self._hello.is_set():
-            self._hello.set()
-
-    def _read_words(self) -> None:
-        stream = self._popen.stderr
-        assert stream is not None
-        debug = bool(os.environ.get("VISCODEX_DEBUG"))
-        with stream:
-            for line in stream:
-                text = line.decode("utf-8", errors="replace").rstrip()
-                self._last_words.append(text)
-                if debug:
-                    print(text, file=sys.stderr)

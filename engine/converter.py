@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image
 
 from engine.cancel import CancelFlag
-from engine.errors import ErrorCode, VisCodexError
+from engine.errors import ErrorCode, VisCodexError, tells_of_memory
+from engine.grammar import fenced
 from engine.hints import TextLine, format_hints, read, worth_giving
 from engine.images import load_picture, to_grid
 from engine.llama.answer import Answer
@@ -26,7 +27,9 @@ from engine.llama.session import Prefilled, VisionSession
 from engine.llama.vision import Chunks, picture_key
 from engine.models.card import ModelCard
 from engine.prompt import (
+    CHATML,
     HINTS_EXPLAINED,
+    Layout,
     PromptPart,
     build_prompt,
     instruction_for,
@@ -54,7 +57,7 @@ PICTURES_REMEMBERED = 16  # whose lines are kept: a few kilobytes each
 LEAST_ANSWER = 512  # cells kept free for the answer when hints are many
 
 
-Reading = tuple[list[TextLine] | None, float]  # lines (None: reading failed), and the seconds
+Reading = tuple[list[TextLine] | Exception, float]  # lines, or what failed; and the seconds
 
 
 class TextReader:
@@ -83,8 +86,8 @@ class TextReader:
         if lines is None:
             try:
                 lines = read(picture)
-            except Exception:  # whatever a reader meets costs the hints, never the conversion
-                return None, time.perf_counter() - began
+            except Exception as error:  # which costs the hints, never the conversion
+                return error, time.perf_counter() - began
         self._known[key] = lines
         while len(self._known) > PICTURES_REMEMBERED:
             self._known.popitem(last=False)
@@ -111,7 +114,13 @@ def read_text(image: Path | bytes, reader: TextReader, emit: Emit) -> None:
     """The text in a picture, as an event of its own and nothing else."""
     began = time.perf_counter()
     lines, seconds = reader.wait(reader.start(load_picture(image)))
-    if lines is None:
+    if isinstance(lines, Exception):
+        if isinstance(lines, MemoryError) or tells_of_memory(str(lines)):
+            raise VisCodexError(
+                ErrorCode.out_of_memory,
+                "There is not enough memory to read the text.",
+                "Close other programs, or snip a smaller region.",
+            )
         raise VisCodexError(
             ErrorCode.internal,
             "The text reader failed.",
@@ -150,10 +159,16 @@ class Converter:
     """A loaded model with its card. `convert` ends in a Done event, or raises VisCodexError."""
 
     def __init__(
-        self, session: VisionSession, card: ModelCard, reader: TextReader, flag: CancelFlag
+        self,
+        session: VisionSession,
+        card: ModelCard,
+        reader: TextReader,
+        flag: CancelFlag,
+        layout: Layout = CHATML,
     ) -> None:
         self.session = session
         self.card = card
+        self.layout = layout
         self._reader = reader
         self._flag = flag
 
@@ -161,6 +176,7 @@ class Converter:
         """Answer a request for code. `load_seconds` is only passed on to the figures."""
         clock = _Clock()
         task = self._task(request)
+        self.session.sampler(self._sampling(request)).close()  # a bad grammar is told at once
         picture = load_picture(request.image)
         seen = to_grid(picture, self.card.image)
         key = picture_key(seen)
@@ -178,7 +194,7 @@ class Converter:
         clock.marks["hints"] = 0.0
         if reading is not None:
             found, clock.marks["hints"] = self._reader.wait(reading)
-            lines = found or []
+            lines = [] if isinstance(found, Exception) else found
             emit(TextRead(lines))
         scale = (seen.width / picture.width, seen.height / picture.height)
         if not worth_giving(lines, (request.hints, self.card.hints), scale[1]):
@@ -228,7 +244,7 @@ class Converter:
 
     def _look(self, seen: Image.Image, key: str, emit: Emit) -> Prefilled:
         """Bring everything up to the picture into the cache, while its text is read."""
-        parts = build_prompt("", "", "", self.card.system)
+        parts = build_prompt("", "", "", self.card.system, self.layout)
         head = parts[: 1 + next(i for i, part in enumerate(parts) if part.kind == "image")]
         with self.session.tokenize(head, seen, key) as chunks:
             looked = self.session.prefill(chunks, _steps(emit, Encoding), ahead=True)
@@ -254,7 +270,7 @@ class Converter:
             hints = format_hints(lines, scale, count)
             explained = HINTS_EXPLAINED if hints and self.card.prompt == "full" else ""
             parts: list[PromptPart] = build_prompt(
-                hints, explained + instruction, prefill, self.card.system
+                hints, explained + instruction, prefill, self.card.system, self.layout
             )
             chunks = self.session.tokenize(parts, seen, key)
             taken = sum(i.cells if isinstance(i, ImageItem) else 1 for i in chunks.items)
@@ -337,6 +353,7 @@ class Converter:
             top_p=float(card.get("top_p", default.top_p)),
             min_p=float(card.get("min_p", default.min_p)),
             seed=request.seed,
+            grammar="" if request.grammar is None else fenced(request.grammar),
         )
 
     def _figures(

@@ -53,6 +53,24 @@ _INPUT_CODES = frozenset(
 )
 
 
+# How libraries and the system put it, in small letters.
+_NO_MEMORY = (
+    "failed to allocate",
+    "unable to allocate",
+    "cannot allocate",
+    "out of memory",
+    "insufficient memory",
+    "bad_alloc",
+    "bad allocation",
+    "can't start new thread",
+)
+
+
+def tells_of_memory(text: str) -> bool:
+    """Whether a message of foreign code says that memory ran out."""
+    return any(sign in text.lower() for sign in _NO_MEMORY)
+
+
 class VisCodexError(Exception):
     """An error told to the user in one line: what is wrong, and what to do."""
 

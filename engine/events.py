@@ -10,6 +10,17 @@ from typing import Any, ClassVar
 from engine.errors import ErrorCode, VisCodexError
 from engine.hints import TextLine
 
+# What a field may hold in JSON, by its annotation.
+_SHAPES: Mapping[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (float, int),
+    "float | None": (float, int, type(None)),
+    "dict[str, Any]": (dict,),
+    "dict[str, float | None] | None": (dict, type(None)),
+    "bytes | None": (bytes, type(None)),
+}
+
 
 @dataclass(frozen=True)
 class _Event:
@@ -21,9 +32,17 @@ class _Event:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Any:
-        """From the fields of a frame; unknown ones are ignored, missing ones are an error."""
-        names = {item.name for item in fields(cls)}
-        return cls(**{name: value for name, value in data.items() if name in names})
+        """From the fields of a frame; unknown ones are ignored, missing ones are an error.
+
+        Raises TypeError for values of another kind: who shows an event relies on them.
+        """
+        values = {item.name: data[item.name] for item in fields(cls) if item.name in data}
+        for item in fields(cls):
+            value = values.get(item.name)
+            wanted = _SHAPES[str(item.type)]
+            if item.name in values and (isinstance(value, bool) or not isinstance(value, wanted)):
+                raise TypeError(f"{item.name} is no {item.type}")
+        return cls(**values)
 
 
 @dataclass(frozen=True)
@@ -179,14 +198,15 @@ class CandidateDrawn(_Event):
     def from_json(cls, data: Mapping[str, Any]) -> CandidateDrawn:
         png = data.get("png")
         made: CandidateDrawn = super().from_json(
-            {**data, "png": None if png is None else base64.b64decode(png)}
+            {**data, "png": None if png is None else base64.b64decode(png, validate=True)}
         )
         return made
 
 
 @dataclass(frozen=True)
 class Done(_Event):
-    """The request is done. `reason`: stop, fence, length, loop; read where only text was wanted.
+    """The request is done. `reason`: stop, fence, length, loop, grammar (no token of the model fits
+    it any more); read where only text was wanted.
 
     `stats`, all seconds unless said otherwise: load (of the model, in the first request after it,
     else 0), encode, hints, first_token and total (from the start of the request, without load);

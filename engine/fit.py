@@ -14,6 +14,7 @@ from engine.devices import Device
 from engine.models.header import Header
 
 GIB = 1 << 30
+GRAPHICS = ("gpu", "igpu")  # kinds of devices to offload to
 BATCH = 512  # rows of one pass, for which scratch is reserved
 MARGIN = 1 * GIB  # left free on a graphics card, for the driver and other programs
 SHARED = 0.5  # share of memory that a graphics unit without memory of its own may take
@@ -139,7 +140,7 @@ def plans(
     `memory` is free main memory in bytes; `context` in cells and `image_tokens` are what the model
     would like. Graphics devices are tried from the one with most free memory on.
     """
-    graphics = [device for device in devices if device.kind in ("gpu", "igpu")]
+    graphics = [device for device in devices if device.kind in GRAPHICS]
     order = sorted(range(len(graphics)), key=lambda number: -_usable(graphics[number]))
     found: list[Plan] = []
     for number in order:

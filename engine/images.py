@@ -1,7 +1,7 @@
 """Pictures in: decoded with limits, brought to the pixel grid of the model by us alone.
 
-The runtime never resamples: a picture that already lies on the grid passes through it unchanged,
-so training and engine see the same pixels.
+For models whose pictures lie on a grid the runtime never resamples: what already lies on it passes
+through unchanged, so training and engine see the same pixels.
 """
 
 from __future__ import annotations
@@ -26,11 +26,16 @@ MAX_ASPECT = 40.0
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """How many picture tokens a model takes. A token is `factor` x `factor` pixels."""
+    """How many picture tokens a model takes. A token is `factor` x `factor` pixels.
+
+    With `longest` the runtime scales pictures itself, to a size of its own: then they only get at
+    most that many pixels a side, and the rest does not say what they take.
+    """
 
     factor: int = 28
     min_tokens: int = 16
     max_tokens: int = 576
+    longest: int = 0
 
 
 def _refuse(code: ErrorCode, message: str, advice: str) -> VisCodexError:
@@ -39,18 +44,14 @@ def _refuse(code: ErrorCode, message: str, advice: str) -> VisCodexError:
 
 def _read_bytes(source: Path | bytes) -> tuple[bytes, str]:
     if isinstance(source, bytes):
+        check_bytes(len(source))
         return source, "The picture"
     name = f"'{source.name}'"
     try:
         size = source.stat().st_size
         if source.is_dir():
             raise _refuse(ErrorCode.bad_input, f"{name} is a folder.", "Give a picture file.")
-        if size > MAX_FILE_BYTES:
-            raise _refuse(
-                ErrorCode.image_too_large,
-                f"{name} has {size // 1_000_000} MB; the limit is {MAX_FILE_BYTES // 1_000_000}.",
-                "Crop or shrink it.",
-            )
+        check_bytes(size, name)
         return source.read_bytes(), name
     except FileNotFoundError:
         raise _refuse(ErrorCode.bad_input, f"There is no file {name}.", "Check the path.") from None
@@ -76,7 +77,7 @@ def load_picture(source: Path | bytes) -> Image.Image:
         check_size(*picture.size, name)
         picture.load()
         oriented = ImageOps.exif_transpose(picture)
-    except VisCodexError:
+    except (VisCodexError, MemoryError):  # the picture is not to blame for short memory
         raise
     except UnidentifiedImageError:
         raise _refuse(
@@ -95,6 +96,16 @@ def load_picture(source: Path | bytes) -> Image.Image:
             "Save the picture again.",
         ) from error
     return _flatten(oriented)
+
+
+def check_bytes(size: int, name: str = "The picture") -> None:
+    """Refuse files that are larger than any picture need be."""
+    if size > MAX_FILE_BYTES:
+        raise _refuse(
+            ErrorCode.image_too_large,
+            f"{name} has {size // 1_000_000} MB; the limit is {MAX_FILE_BYTES // 1_000_000}.",
+            "Crop or shrink it.",
+        )
 
 
 def check_size(width: int, height: int, name: str = "The picture") -> None:
@@ -134,11 +145,14 @@ def _flatten(picture: Image.Image) -> Image.Image:
 
 
 def grid_size(width: int, height: int, limits: ImageLimits) -> tuple[int, int]:
-    """The size, a multiple of `factor` a side, at which a model sees a picture.
+    """The size, a multiple of `factor` a side, at which a model is given a picture.
 
     Each side is rounded to the grid; where the token count then lies outside the limits both
-    sides are scaled first, as in the `smart_resize` of Qwen2-VL.
+    sides are scaled first, as in the `smart_resize` of Qwen2-VL. With `longest` there is no grid.
     """
+    if limits.longest:
+        scale = min(1.0, limits.longest / max(width, height))
+        return max(1, round(width * scale)), max(1, round(height * scale))
     factor = limits.factor
     across = max(1, round(width / factor))
     down = max(1, round(height / factor))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from engine.compare import Similarity, similarity
+from engine.compare import Reference, Similarity
 from engine.errors import ErrorCode, VisCodexError
 from engine.hints import TextLine
 from engine.protocol import ConvertRequest
@@ -43,18 +43,17 @@ class Judge:
         self, drawer: Drawer, picture: Image.Image, lines: Sequence[TextLine] = ()
     ) -> None:
         self._drawer = drawer
-        self._picture = picture
-        self._lines = list(lines) or None
+        self._size = picture.size
+        self._reference = Reference(picture, list(lines) or None)
 
     def judge(self, code: str, target: str) -> Drawn:
         """Draw `code` at the size of the picture and compare."""
         try:
-            drawing = self._drawer.draw(code, target, self._picture.size)
+            drawing = self._drawer.draw(code, target, self._size)
         except VisCodexError as error:
             return Drawn(code, target, problem=error)
-        texts = drawing.texts if self._lines else None
         drawn = Image.open(io.BytesIO(drawing.png))
-        likeness = similarity(self._picture, drawn, self._lines, texts)
+        likeness = self._reference.compare(drawn, drawing.texts)
         return Drawn(code, target, drawing.png, likeness)
 
 

@@ -31,7 +31,6 @@ from engine.protocol import (
     Target,
     TextRead,
     Token,
-    variants,
 )
 from engine.render.drawing import Drawer
 from engine.split import convert_parts, within_reach
@@ -40,8 +39,6 @@ from engine.tasks import FENCE, TASKS
 
 class Client(Protocol):
     """What this needs of `EngineClient` or `RemoteClient`."""
-
-    writes_several: bool
 
     @property
     def takes_instructions(self) -> bool: ...
@@ -96,8 +93,8 @@ class Improver:
     def __init__(self, client: Client, wishes: Wishes | None = None) -> None:
         self._client = client
         self._wishes = wishes or Wishes()
-        self._drawer = Drawer(allow_unwalled=self._wishes.allow_unwalled)
         self._stopped = threading.Event()
+        self._drawer = Drawer(allow_unwalled=self._wishes.allow_unwalled, stopped=self._stopped)
         self._lines: list[TextLine] = []
         self.tried: list[Drawn] = []
         self.chosen: Drawn | None = None
@@ -129,7 +126,7 @@ class Improver:
         self._stopped.clear()
         self._lines, self.tried, self.chosen = [], [], None
         heard = _Heard(request.target)
-        yield from self._write(self._widened(request), heard)
+        yield from self._listen(self._widened(request), heard)
         if isinstance(heard.end, Done):
             yield from self._improve(request, heard)
         if self._stopped.is_set() and not isinstance(heard.end, Error):
@@ -151,32 +148,20 @@ class Improver:
 
     # Writing ------------------------------------------------------------------------------------
 
-    def _write(self, request: ConvertRequest, heard: _Heard) -> Iterator[Event]:
+    def _listen(self, request: ConvertRequest, heard: _Heard) -> Iterator[Event]:
         """Pass on what belongs to the first answer, remember all; the end is kept back."""
-        if request.candidates == 1 or self._client.writes_several:
-            yield from self._listen(request, heard, 0)
-            return
-        for number, one in enumerate(variants(request)):
-            for event in self._listen(one, heard, number):
-                if number == 0:
-                    yield event
-            if not isinstance(heard.end, Done):
-                return
-
-    def _listen(self, request: ConvertRequest, heard: _Heard, first: int) -> Iterator[Event]:
         for event in self._client.convert(request):
             if isinstance(event, (Done, Error, Cancelled)):
                 if isinstance(event, Done):
                     heard.target = str(event.stats.get("target") or heard.target)
-                    heard.reasons.setdefault(first, event.reason)
-                if first == 0 or not isinstance(event, Done):
-                    heard.end = event
+                    heard.reasons.setdefault(0, event.reason)
+                heard.end = event
                 return
             if isinstance(event, CandidateDone):
-                heard.reasons[first + event.candidate] = event.reason
+                heard.reasons[event.candidate] = event.reason
                 continue
             if isinstance(event, Token):
-                number = first + event.candidate
+                number = event.candidate
                 heard.answers[number] = heard.answers.get(number, "") + event.text
                 if event.candidate:
                     continue
@@ -193,14 +178,14 @@ class Improver:
         codes, target = heard.codes(), heard.target
         if not codes:
             return
-        shown = next(iter(codes))
-        self.chosen = Drawn(shown, target)
+        shown = next((code for code, number in codes.items() if number == 0), "")
+        self.chosen = Drawn(next(iter(codes)), target)
         repairs = self._wishes.repairs
         if repairs is None:
             repairs = DEFAULT_REPAIRS.get(target, 0)
         picture = load_picture(request.image)
         reach = self._reach(request, target, picture)
-        if not (len(codes) > 1 or repairs or self._wishes.draw or reach):
+        if not (len(codes) > 1 or not shown or repairs or self._wishes.draw or reach):
             return
         judge = Judge(self._drawer, picture, self._lines)
         for code in codes:
@@ -225,7 +210,7 @@ class Improver:
             again = _Heard(target)
             told = self._client.takes_instructions
             yield from self._listen(
-                repair_request(request, failed, turn, takes_instructions=told), again, 0
+                repair_request(request, failed, turn, takes_instructions=told), again
             )
             for code in again.codes():
                 yield self._drawn(judge.judge(code, target))
@@ -253,6 +238,8 @@ class Improver:
         reach = self._client.reach
         if target != "html" or not self._wishes.split or request.refine is not None:
             return None
+        if request.grammar is not None:  # parts put together would not keep to it
+            return None
         return None if reach is None or within_reach(picture.size, reach) else reach
 
     def _ask(self, request: ConvertRequest) -> str:
@@ -260,7 +247,7 @@ class Improver:
         if self._stopped.is_set():
             raise VisCodexError(ErrorCode.cancelled, "Cancelled.")
         heard = _Heard(request.target)
-        for _ in self._listen(request, heard, 0):
+        for _ in self._listen(request, heard):
             pass
         if isinstance(heard.end, Error):
             raise heard.end.exception()

@@ -24,14 +24,45 @@ class PromptPart:
     text: str = ""
 
 
-def build_prompt(hints: str, instruction: str, prefill: str, system: str = "") -> list[PromptPart]:
+@dataclass(frozen=True)
+class Layout:
+    """What a chat template puts around the parts of a prompt.
+
+    `plain` opens a prompt without a system text; with one it stands between the two texts of
+    `system`. `between` comes behind the picture, `answer` behind the instruction.
+    """
+
+    plain: str
+    system: tuple[str, str]
+    between: str
+    answer: str
+
+    def opening(self, system: str) -> str:
+        """Everything before the picture."""
+        return self.system[0] + system + self.system[1] if system else self.plain
+
+
+CHATML = Layout(
+    plain="<|im_start|>user\n",
+    system=("<|im_start|>system\n", "<|im_end|>\n<|im_start|>user\n"),
+    between="",
+    answer="<|im_end|>\n<|im_start|>assistant\n",
+)
+
+
+def build_prompt(
+    hints: str, instruction: str, prefill: str, system: str = "", layout: Layout = CHATML
+) -> list[PromptPart]:
     """Parts of a prompt with one picture, in order. `prefill` begins the answer."""
-    opening = f"<|im_start|>system\n{system}<|im_end|>\n" if system else ""
-    parts = [PromptPart("template", opening + "<|im_start|>user\n"), PromptPart("image")]
+    opening = layout.opening(system)
+    parts = [PromptPart("template", opening)] if opening else []
+    parts.append(PromptPart("image"))
+    if layout.between:
+        parts.append(PromptPart("template", layout.between))
     if hints:
         parts.append(PromptPart("data", hints))
     parts.append(PromptPart("data", instruction))
-    parts.append(PromptPart("template", "<|im_end|>\n<|im_start|>assistant\n" + prefill))
+    parts.append(PromptPart("template", layout.answer + prefill))
     return parts
 
 

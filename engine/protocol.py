@@ -8,8 +8,9 @@ exactly one of `done`, `cancelled` and `error` (`ready` for a load).
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import IO, Any
 
+from engine.errors import ErrorCode, VisCodexError
 from engine.events import (
     EVENTS,
     Cancelled,
@@ -79,6 +80,7 @@ __all__ = [
     "decode_event",
     "decode_request",
     "encode",
+    "read_line",
     "variants",
 ]
 
@@ -95,10 +97,32 @@ class FrameError(ValueError):
 
 
 def encode(message: Request | Event, number: int | None) -> bytes:
-    """One line, ASCII only, ended by a newline."""
+    """One line, ASCII only, ended by a newline.
+
+    Raises VisCodexError(bad_input) where it would be longer than any reader takes.
+    """
     name = message.event if isinstance(message, Event) else message.request
     body = {"type": name, "id": number, **message.to_json()}
-    return json.dumps(body, separators=(",", ":")).encode("ascii") + b"\n"
+    line = json.dumps(body, separators=(",", ":")).encode("ascii") + b"\n"
+    if len(line) > MAX_FRAME_BYTES:
+        raise VisCodexError(
+            ErrorCode.bad_input,
+            f"Picture and text have {len(line) // 1_000_000} MB together; "
+            f"the limit is {MAX_FRAME_BYTES // 1_000_000}.",
+            "Give a smaller picture, or refine shorter code.",
+        )
+    return line
+
+
+def read_line(stream: IO[bytes]) -> bytes:
+    """The next line of a stream with its newline, b"" at the end.
+
+    Raises FrameError where it is too long; the rest of it is then still to be read.
+    """
+    line = stream.readline(MAX_FRAME_BYTES + 1)
+    if len(line) > MAX_FRAME_BYTES:
+        raise FrameError("the frame is too long")
+    return line
 
 
 def decode_request(line: bytes) -> tuple[int, Request]:
@@ -129,8 +153,6 @@ def decode_event(line: bytes) -> tuple[int | None, Event]:
 
 
 def _open(line: bytes) -> tuple[int | None, dict[str, Any]]:
-    if len(line) > MAX_FRAME_BYTES:
-        raise FrameError("the frame is too long")
     try:
         body = json.loads(line)
     except (ValueError, RecursionError) as error:

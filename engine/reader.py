@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from engine.contrast import strengthen
+
 Box = tuple[float, float, float, float]
 PADDING = 32  # text that touches the edge of a picture is missed without a margin
 LONGEST_SIDE = 2000
@@ -104,6 +106,7 @@ def read_boxes(picture: Image.Image) -> list[Reading]:
             (max(1, round(picture.width * shrink)), max(1, round(picture.height * shrink))),
             Image.Resampling.LANCZOS,
         )
+    small = strengthen(small)
     padded = _padded(small)
     readings = []
     for text, corners, score, words in _recognise(padded, words=True):

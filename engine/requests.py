@@ -53,8 +53,9 @@ class ConvertRequest:
 
     `refine` is (instruction, code to change). What is None is the model's default; temperature 0
     is greedy. `max_tokens` is the longest answer in tokens, `candidates` how many answers are
-    written at once: the first as asked, the others so that they differ. `region` (x0, y0, x1, y1
-    in pixels of the picture) is the part that a change is limited to.
+    written at once: the first as asked, the others so that they differ. `grammar` (GBNF, its root
+    describes the code without fences) is kept to by every answer. `region` (x0, y0, x1, y1 in
+    pixels of the picture) is the part that a change is limited to.
     """
 
     request: ClassVar[str] = "convert"
@@ -66,6 +67,7 @@ class ConvertRequest:
     temperature: float | None = None
     refine: tuple[str, str] | None = None
     candidates: int = 1
+    grammar: str | None = None
     region: tuple[float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
@@ -82,6 +84,8 @@ class ConvertRequest:
             problem = "The temperature lies between 0 and 5."
         elif not 1 <= self.candidates <= MOST_CANDIDATES:
             problem = f"There are 1 to {MOST_CANDIDATES} candidates, not {self.candidates}."
+        elif self.grammar is not None and self.target == "text":
+            problem = "Text is read from the picture, not written: it takes no grammar."
         elif self.region is not None and not (
             self.region[0] < self.region[2] and self.region[1] < self.region[3]
         ):
@@ -99,6 +103,7 @@ class ConvertRequest:
             "temperature": self.temperature,
             "refine": None if self.refine is None else list(self.refine),
             "candidates": self.candidates,
+            "grammar": self.grammar,
             "region": None if self.region is None else list(self.region),
         }
 
@@ -109,6 +114,7 @@ class ConvertRequest:
             instruction, code = refine
             refine = (str(instruction), str(code))
         tokens, temperature = data.get("max_tokens"), data.get("temperature")
+        grammar = data.get("grammar")
         return cls(
             image=_picture_from_json(data.get("image")),
             target=_text(data, "target"),
@@ -118,6 +124,7 @@ class ConvertRequest:
             temperature=None if temperature is None else float(temperature),
             refine=refine,
             candidates=int(data.get("candidates", 1)),
+            grammar=None if grammar is None else str(grammar),
             region=_box(data.get("region")),
         )
 

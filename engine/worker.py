@@ -17,14 +17,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from engine import protocol
 from engine.cancel import CancelFlag
-from engine.errors import ErrorCode, VisCodexError
+from engine.errors import ErrorCode, VisCodexError, tells_of_memory
 
 if TYPE_CHECKING:
     from engine.converter import Converter, TextReader
     from engine.fit import Plan
     from engine.models.card import ModelCard
-
-MAX_LINE = protocol.MAX_FRAME_BYTES
 
 
 class EventWriter:
@@ -72,9 +70,10 @@ class Worker:
                 self._serve(number, request)
             except VisCodexError as error:
                 self._failed(number, error)
-            except MemoryError:
-                self._failed(number, _no_memory())
             except Exception as error:
+                if isinstance(error, MemoryError) or tells_of_memory(str(error)):
+                    self._failed(number, _no_memory())
+                    continue
                 # The type only: a message may quote what the picture or the model said.
                 text = f"The engine failed unexpectedly ({type(error).__name__})."
                 self._failed(number, VisCodexError(ErrorCode.internal, text, "Report this."))
@@ -82,14 +81,17 @@ class Worker:
 
     def listen(self) -> None:
         """Take frames from stdin until it ends; then nobody is left to work for."""
-        while line := self._requests.readline(MAX_LINE):
+        while line := self._next_line():
             try:
                 number, request = protocol.decode_request(line)
             except protocol.FrameError as error:
-                self._refuse(error.id, f"The engine got a request it cannot read: {error}.")
+                self._refuse(error)
                 continue
             except VisCodexError as error:
                 self._events.write(protocol.Error.of(error), None)
+                continue
+            except MemoryError:
+                self._events.write(protocol.Error.of(_no_memory()), None)
                 continue
             if isinstance(request, protocol.CancelRequest):
                 self._cancel(number)
@@ -104,11 +106,24 @@ class Worker:
             if number == self._current and not self._flag.shared:
                 self._flag.set()
 
-    def _refuse(self, number: int | None, message: str) -> None:
-        error = protocol.Error(
-            ErrorCode.bad_input, message, "App and engine may be of two versions."
+    def _next_line(self) -> bytes:
+        """The next whole line, b"" at the end; what is too long for a frame is refused."""
+        while True:
+            try:
+                line = protocol.read_line(self._requests)
+                return line if line.endswith(b"\n") else b""
+            except protocol.FrameError as error:
+                while (rest := self._requests.readline(1 << 20)) and not rest.endswith(b"\n"):
+                    pass
+                self._refuse(error)
+
+    def _refuse(self, error: protocol.FrameError) -> None:
+        event = protocol.Error(
+            ErrorCode.bad_input,
+            f"The engine got a request it cannot read: {error}.",
+            "App and engine may be of two versions.",
         )
-        self._events.write(error, number)
+        self._events.write(event, error.id)
 
     def _failed(self, number: int, error: VisCodexError) -> None:
         cancelled = error.code is ErrorCode.cancelled
@@ -158,8 +173,8 @@ class Worker:
         def progress(fraction: float) -> None:
             nonlocal shown
             if fraction - shown >= 0.02:
-                shown = fraction
-                self._events.write(protocol.Loading(round(min(1.0, fraction), 3)), number)
+                shown = round(min(1.0, fraction), 3)
+                self._events.write(protocol.Loading(shown), number)
 
         def before(card: ModelCard) -> None:
             if card.hints != "never":
@@ -167,11 +182,13 @@ class Worker:
 
         def trying(plan: Plan) -> None:
             if plan.device:
-                self._events.write(protocol.Loading(0.0, plan.device), number)
+                self._events.write(protocol.Loading(shown, plan.device), number)
 
         loaded = load(request, self._flag, progress, before, trying)
         session, plan = loaded.session, loaded.plan
-        self._converter = Converter(session, loaded.card, self._text_reader(), self._flag)
+        self._converter = Converter(
+            session, loaded.card, self._text_reader(), self._flag, loaded.layout
+        )
         self._load_seconds = round(time.perf_counter() - began, 4)
         device = plan.device or f"CPU, {session.threads} threads"
         ready = protocol.Ready(loaded.card.name, device, session.context_cells, plan.reason)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# What engines remember of one test is nothing to the next, nor to the user.
+os.environ["VISCODEX_CACHE"] = tempfile.mkdtemp(prefix="viscodex-test-cache-")
 if hasattr(os, "geteuid") and os.geteuid() == 0:
     # Chromium refuses its own sandbox to root; only tests and data building run as root.
     os.environ.setdefault("QTWEBENGINE_DISABLE_SANDBOX", "1")

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from engine.errors import VisCodexError
+from training.merge.command import merge
 
 application = typer.Typer(
     help="Make a VisCodex model: data, training, export, measuring.",
@@ -24,6 +25,9 @@ WORK = Path("runs/nano")
 Stage = Annotated[
     str | None, typer.Option("--stage", help="Whose state is meant (default: the last begun).")
 ]
+
+
+application.command()(merge)
 
 
 @application.command()

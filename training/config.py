@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from engine.errors import ErrorCode, VisCodexError
 from training.nano.build import DataPlan
 from training.nano.model import ModelShape
+from training.recipe import read_recipe
 
 StageName = Literal["language", "vision", "joint", "finish"]
 STAGES: tuple[StageName, ...] = get_args(StageName)  # in the order of training
@@ -55,14 +54,4 @@ class NanoRecipe(BaseModel):
 
 def load_recipe(path: Path) -> NanoRecipe:
     """Read a recipe file; VisCodexError(bad_input) names what is wrong with it."""
-    try:
-        return NanoRecipe.model_validate(yaml.safe_load(path.read_text()))
-    except FileNotFoundError:
-        raise VisCodexError(
-            ErrorCode.bad_input, f"There is no recipe '{path}'.", "Check the path."
-        ) from None
-    except (yaml.YAMLError, ValidationError) as error:
-        first = str(error).replace("\n", " ")[:300]
-        raise VisCodexError(
-            ErrorCode.bad_input, f"The recipe '{path.name}' is wrong: {first}", "Correct it."
-        ) from None
+    return read_recipe(path, NanoRecipe)

@@ -1,12 +1,13 @@
 """One table of tensor names: canonical <-> Hugging Face (published and current) <-> GGUF.
 
 A canonical name starts with the module it belongs to: `language`, `vision`, `projector`. `{}`
-stands for the number of a layer. Qwen2-VL and Qwen2.5-VL share the rows of the language model;
-`FAMILIES` says which rows a family has.
+stands for the number of a layer. Models that share the rows of the language model can be merged;
+`FAMILIES` says which rows a family has (Qwen2.5 is of the family qwen2).
 
 Checkpoints come in two spellings. The published one (`model.layers.*`, `visual.*`) is what
-transformers writes; its own modules are called otherwise since 4.52 (`model.language_model.*`,
-`model.visual.*`), and many tools write those names. Both are read.
+transformers writes for Qwen2-VL and Qwen2.5-VL; its own modules are called otherwise since 4.52
+(`model.language_model.*`, `model.visual.*`), and many tools write those names; Qwen3-VL has no
+others. Both are read.
 """
 
 from __future__ import annotations
@@ -40,26 +41,38 @@ class Row:
 _W, _WB = ("weight",), ("weight", "bias")
 _Stem = tuple[str, str, str, tuple[str, ...]]  # canonical, published, GGUF, suffixes
 
-_LANGUAGE: tuple[_Stem, ...] = (
-    ("language.embed_tokens", "model.embed_tokens", "token_embd", _W),
-    ("language.norm", "model.norm", "output_norm", _W),
-    ("language.lm_head", "lm_head", "output", _W),
-    ("language.layers.{}.input_layernorm", "model.layers.{}.input_layernorm",
-     "blk.{}.attn_norm", _W),
-    ("language.layers.{}.self_attn.q_proj", "model.layers.{}.self_attn.q_proj",
-     "blk.{}.attn_q", _WB),
-    ("language.layers.{}.self_attn.k_proj", "model.layers.{}.self_attn.k_proj",
-     "blk.{}.attn_k", _WB),
-    ("language.layers.{}.self_attn.v_proj", "model.layers.{}.self_attn.v_proj",
-     "blk.{}.attn_v", _WB),
-    ("language.layers.{}.self_attn.o_proj", "model.layers.{}.self_attn.o_proj",
-     "blk.{}.attn_output", _W),
-    ("language.layers.{}.post_attention_layernorm", "model.layers.{}.post_attention_layernorm",
-     "blk.{}.ffn_norm", _W),
-    ("language.layers.{}.mlp.gate_proj", "model.layers.{}.mlp.gate_proj", "blk.{}.ffn_gate", _W),
-    ("language.layers.{}.mlp.up_proj", "model.layers.{}.mlp.up_proj", "blk.{}.ffn_up", _W),
-    ("language.layers.{}.mlp.down_proj", "model.layers.{}.mlp.down_proj", "blk.{}.ffn_down", _W),
-)  # fmt: skip
+
+def _language(*attention: _Stem) -> tuple[_Stem, ...]:
+    return (
+        ("language.embed_tokens", "model.embed_tokens", "token_embd", _W),
+        ("language.norm", "model.norm", "output_norm", _W),
+        ("language.lm_head", "lm_head", "output", _W),
+        ("language.layers.{}.input_layernorm", "model.layers.{}.input_layernorm",
+         "blk.{}.attn_norm", _W),
+        *attention,
+        ("language.layers.{}.self_attn.o_proj", "model.layers.{}.self_attn.o_proj",
+         "blk.{}.attn_output", _W),
+        ("language.layers.{}.post_attention_layernorm",
+         "model.layers.{}.post_attention_layernorm", "blk.{}.ffn_norm", _W),
+        ("language.layers.{}.mlp.gate_proj", "model.layers.{}.mlp.gate_proj",
+         "blk.{}.ffn_gate", _W),
+        ("language.layers.{}.mlp.up_proj", "model.layers.{}.mlp.up_proj", "blk.{}.ffn_up", _W),
+        ("language.layers.{}.mlp.down_proj", "model.layers.{}.mlp.down_proj",
+         "blk.{}.ffn_down", _W),
+    )  # fmt: skip
+
+
+def _attention(name: str, gguf: str, suffixes: tuple[str, ...]) -> _Stem:
+    stem = f"layers.{{}}.self_attn.{name}"
+    return (f"language.{stem}", f"model.{stem}", f"blk.{{}}.attn_{gguf}", suffixes)
+
+
+# Biases in Qwen2; in their place a norm of each head of q and k in Qwen3.
+_LANGUAGE_2 = _language(*(_attention(f"{part}_proj", part, _WB) for part in "qkv"))
+_LANGUAGE_3 = _language(
+    *(_attention(f"{part}_proj", part, _W) for part in "qkv"),
+    *(_attention(f"{part}_norm", f"{part}_norm", _W) for part in "qk"),
+)
 
 _VISION: tuple[_Stem, ...] = (
     ("vision.blocks.{}.attn.proj", "visual.blocks.{}.attn.proj", "v.blk.{}.attn_out", _WB),
@@ -99,6 +112,29 @@ _VISION_2: tuple[_Stem, ...] = (
     ("vision.blocks.{}.mlp.fc2", "visual.blocks.{}.mlp.fc2", "v.blk.{}.ffn_down", _WB),
     ("projector.ln_q", "visual.merger.ln_q", "v.post_ln", _WB),
 )
+# Learned positions, one fused q, k, v, and mergers that feed the first layers too.
+# GGUF counts the latter by the block they read from, which the configuration tells.
+_VISION_3: tuple[_Stem, ...] = (
+    ("vision.patch_embed.proj", "visual.patch_embed.proj", "v.patch_embd", ("bias",)),
+    ("vision.pos_embed", "visual.pos_embed", "v.position_embd", _W),
+    ("vision.blocks.{}.attn.qkv", "visual.blocks.{}.attn.qkv", "v.blk.{}.attn_qkv", _WB),
+    ("vision.blocks.{}.attn.proj", "visual.blocks.{}.attn.proj", "v.blk.{}.attn_out", _WB),
+    ("vision.blocks.{}.norm1", "visual.blocks.{}.norm1", "v.blk.{}.ln1", _WB),
+    ("vision.blocks.{}.norm2", "visual.blocks.{}.norm2", "v.blk.{}.ln2", _WB),
+    ("vision.blocks.{}.mlp.linear_fc1", "visual.blocks.{}.mlp.linear_fc1",
+     "v.blk.{}.ffn_up", _WB),
+    ("vision.blocks.{}.mlp.linear_fc2", "visual.blocks.{}.mlp.linear_fc2",
+     "v.blk.{}.ffn_down", _WB),
+    ("projector.norm", "visual.merger.norm", "v.post_ln", _WB),
+    ("projector.linear_fc1", "visual.merger.linear_fc1", "mm.0", _WB),
+    ("projector.linear_fc2", "visual.merger.linear_fc2", "mm.2", _WB),
+    ("projector.deepstack_merger_list.{}.norm", "visual.deepstack_merger_list.{}.norm",
+     "v.deepstack.{}.norm", _WB),
+    ("projector.deepstack_merger_list.{}.linear_fc1",
+     "visual.deepstack_merger_list.{}.linear_fc1", "v.deepstack.{}.fc1", _WB),
+    ("projector.deepstack_merger_list.{}.linear_fc2",
+     "visual.deepstack_merger_list.{}.linear_fc2", "v.deepstack.{}.fc2", _WB),
+)  # fmt: skip
 
 
 def _rows(*tables: tuple[_Stem, ...]) -> tuple[Row, ...]:
@@ -110,9 +146,13 @@ def _rows(*tables: tuple[_Stem, ...]) -> tuple[Row, ...]:
 
 
 FAMILIES: Mapping[str, tuple[Row, ...]] = {
-    "qwen2_5_vl": _rows(_LANGUAGE, _VISION, _VISION_2_5) + _VISION_CUT,
-    "qwen2_vl": _rows(_LANGUAGE, _VISION, _VISION_2) + _VISION_CUT,
+    "qwen2_5_vl": _rows(_LANGUAGE_2, _VISION, _VISION_2_5) + _VISION_CUT,
+    "qwen2_vl": _rows(_LANGUAGE_2, _VISION, _VISION_2) + _VISION_CUT,
+    "qwen3_vl": _rows(_LANGUAGE_3, _VISION_3) + _VISION_CUT[:1],
+    "qwen2": _rows(_LANGUAGE_2),
+    "qwen3": _rows(_LANGUAGE_3),
 }
+EMBEDDING = "language.embed_tokens.weight"
 OUTPUT = "language.lm_head.weight"  # not there where it is tied to the embedding
 
 # Start of a name in the current spelling -> in the published one; the first that fits counts.
@@ -122,7 +162,7 @@ _CURRENT = (
     ("language_model.model.", "model."),
     ("language_model.lm_head.", "lm_head."),
 )
-_NUMBERED = re.compile(r"\b(layers|blocks|blk)\.(\d+)\.")
+_NUMBERED = re.compile(r"\b(layers|blocks|blk|deepstack_merger_list|deepstack)\.(\d+)\.")
 
 
 def _template(name: str) -> tuple[str, str]:
@@ -210,16 +250,37 @@ def match_tensors(names: Iterable[str], family: str) -> dict[str, Tensor]:
     return {found[key].canonical: found[key] for key in sorted(found)}
 
 
-def expected_names(family: str, layers: int, depth: int, *, tied: bool) -> set[str]:
-    """Canonical names of a complete checkpoint: `layers` of language, `depth` blocks of vision."""
+def expected_names(
+    family: str, layers: int, depth: int, *, tied: bool, deepstack: int = 0
+) -> set[str]:
+    """Canonical names of a complete checkpoint: `layers` of language, `depth` blocks of vision,
+    `deepstack` mergers beside the last one."""
+    counts = {"language": layers, "vision": depth, "projector": deepstack}
     names = set()
     for row in FAMILIES[family]:
         if "{}" in row.canonical:
-            count = layers if row.canonical.startswith("language") else depth
+            count = counts[row.canonical.split(".", 1)[0]]
             names |= {row.canonical.format(number) for number in range(count)}
         elif not (tied and row.canonical == OUTPUT):
             names.add(row.canonical)
     return names
+
+
+def language_rows(family: str) -> frozenset[str]:
+    """Canonical rows of the language model, which families that can be merged have in common."""
+    rows = (row.canonical for row in FAMILIES[family])
+    return frozenset(row for row in rows if row.startswith("language."))
+
+
+def has_vision(family: str) -> bool:
+    """Whether models of the family see pictures."""
+    return any(row.canonical.startswith("vision.") for row in FAMILIES[family])
+
+
+def layer_of(canonical: str) -> int | None:
+    """Number of the language layer a tensor belongs to; None outside the layers."""
+    found = _NUMBERED.search(canonical) if canonical.startswith("language.layers.") else None
+    return int(found.group(2)) if found else None
 
 
 def listed(names: Iterable[str], most: int = 4) -> str:

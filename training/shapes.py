@@ -103,8 +103,9 @@ def random_weight(
 def write_random(sizes: Mapping[str, Any], folder: Path, seed: int = 0) -> Path:
     """Write a checkpoint of bfloat16 shards with config, tokenizer and template; returns `folder`.
 
-    `sizes` is an entry of SHAPES, or the like. Holds one shard in memory (about 2 GB). The tokenizer is a small one, with made-up words in the
-    rest of the vocabulary, so that whatever the model writes is text.
+    `sizes` is an entry of SHAPES, or the like. Holds one shard in memory (about 2 GB). The
+    tokenizer is a small one, with made-up words in the rest of the vocabulary, so that whatever
+    the model writes is text.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(sizes["text_config"]["vocab_size"])

@@ -1,18 +1,21 @@
-"""From the wish to snip to the picture: hide the window, grab, select, show the window again."""
+"""From the wish to snip to the picture: wait, hide the window, grab, select, show it again."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QSettings, QTimer, Signal
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QWidget
 
+from app.capture import last_region
 from app.capture import main as capture
-from app.capture.models import CaptureError, CaptureHandler
+from app.capture.models import CaptureError, CaptureHandler, CaptureLeft, Shot, present_screens
 from app.capture.snip import Snip
+from app.tasks import TaskRunner
 from app.theme import OVERLAY
+from app.views.countdown import Countdown
 from app.views.overlay import OverlayColours
 
 LEAST_HIDDEN_MS = 150
@@ -20,41 +23,90 @@ MOST_HIDDEN_MS = 1000
 
 
 class SnipFlow(QObject):
-    """One snip at a time. Emits `taken(image)`, `left()` or `failed(reason)`."""
+    """One snip at a time. Emits `taken(image)`, `left()` or `failed(CaptureError)`.
+
+    `selecting()` comes when the overlays are up and people look for their region.
+
+    `state` keeps the region of the last snip over restarts.
+    """
 
     taken = Signal(QImage)
     left = Signal()
-    failed = Signal(str)
+    failed = Signal(object)
+    selecting = Signal()
 
-    def __init__(self, window: QWidget, handlers: Sequence[CaptureHandler]) -> None:
+    def __init__(
+        self,
+        window: QWidget,
+        handlers: Sequence[CaptureHandler],
+        tasks: TaskRunner,
+        state: QSettings,
+    ) -> None:
         super().__init__(window)
         self._window = window
         self._handlers = handlers
+        self._tasks = tasks
+        self._state = state
         self._timer = QTimer(self)
         self._timer.setInterval(15)
         self._timer.timeout.connect(self._wait_hidden)
         self._hidden_since = 0.0
         self._was_visible = False
+        self._working: list[CaptureHandler] = []
+        self._grabbing = False
+        self._closed = False
+        self.countdown: Countdown | None = None
         self.snip: Snip | None = None
 
     @property
     def active(self) -> bool:
         """Whether a snip is under way."""
-        return self.snip is not None or self._timer.isActive()
+        return (
+            self.snip is not None
+            or self.countdown is not None
+            or self._grabbing
+            or self._timer.isActive()
+        )
 
-    def start(self) -> None:
-        """Begin; nothing happens while a snip is already under way."""
+    def start(self, delay: int = 0) -> None:
+        """Begin, after `delay` seconds; nothing happens while a snip is already under way.
+
+        Asked again during the countdown, the snip begins at once.
+        """
+        if self.countdown is not None:
+            self.countdown.stop()
+            self._count_over()
+            return
         if self.active:
             return
-        answer = capture.availability(self._handlers)
-        if not answer.ok:
-            self.failed.emit(answer.reason)
+        try:
+            self._working = capture.usable(self._handlers)
+        except CaptureError as error:
+            self.failed.emit(error)
             return
         self._was_visible = self._window.isVisible() and not self._window.isMinimized()
-        if not self._was_visible:
+        if self._was_visible:
+            self._window.hide()
+            self._hidden_since = time.monotonic()
+        if delay > 0:
+            self.countdown = Countdown(delay, overlay_colours())
+            self.countdown.over.connect(self._count_over)
+            self.countdown.left.connect(self._leave)
+            self.countdown.start()
+        elif self._was_visible:
+            self._timer.start()
+        else:
             self._grab()
-            return
-        self._window.hide()
+
+    def close(self) -> None:
+        """End what is under way without a word."""
+        self._closed = True
+        self._timer.stop()
+        self._end()
+
+    def _count_over(self) -> None:
+        """The countdown itself has to be gone before the grab, like the window."""
+        self.countdown = None
         self._hidden_since = time.monotonic()
         self._timer.start()
 
@@ -68,19 +120,45 @@ class SnipFlow(QObject):
             self._grab()
 
     def _grab(self) -> None:
-        try:
-            shots = capture.grab(self._handlers)
-        except CaptureError as error:
-            self._restore()
-            self.failed.emit(str(error))
+        handlers, screens = self._working, present_screens()
+        if any(handler.waits for handler in handlers):
+            self._grabbing = True
+            self._tasks.run(
+                lambda: capture.grab(handlers, screens), self._select, self._grab_failed
+            )
             return
-        colours = OverlayColours(**{name: QColor(value) for name, value in OVERLAY.items()})
-        self.snip = Snip(shots, colours, self)
+        try:
+            shots = capture.grab(handlers, screens)
+        except (CaptureError, CaptureLeft) as error:
+            self._grab_failed(error)
+            return
+        self._select(shots)
+
+    def _grab_failed(self, error: Exception) -> None:
+        self._grabbing = False
+        if self._closed:
+            return
+        if isinstance(error, CaptureLeft):
+            self._leave()
+            return
+        self._was_visible = True  # the reason has to be seen
+        self._restore()
+        known = isinstance(error, CaptureError)
+        self.failed.emit(error if known else CaptureError(str(error) or type(error).__name__))
+
+    def _select(self, shots: list[Shot]) -> None:
+        self._grabbing = False
+        if self._closed:
+            return
+        self.snip = Snip(shots, overlay_colours(), self, last_region.load(self._state))
         self.snip.taken.connect(self._take)
         self.snip.left.connect(self._leave)
         self.snip.show()
+        self.selecting.emit()
 
     def _take(self, image: QImage) -> None:
+        if self.snip is not None and self.snip.region is not None:
+            last_region.save(self._state, *self.snip.region)
         self._end()
         self._was_visible = True  # there is something to show now
         self._restore()
@@ -92,7 +170,11 @@ class SnipFlow(QObject):
         self.left.emit()
 
     def _end(self) -> None:
+        if self.countdown is not None:
+            self.countdown.stop()
+            self.countdown = None
         if self.snip is not None:
+            self.snip.close()
             self.snip.deleteLater()
             self.snip = None
 
@@ -102,3 +184,8 @@ class SnipFlow(QObject):
             self._window.show()
             self._window.raise_()
             self._window.activateWindow()
+
+
+def overlay_colours() -> OverlayColours:
+    """The colours of the overlay and what belongs to it."""
+    return OverlayColours(**{name: QColor(value) for name, value in OVERLAY.items()})

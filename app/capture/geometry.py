@@ -112,18 +112,81 @@ def snapped(rect: Rect, widget: Size, picture: Size) -> Rect:
     Steps by whole picture pixels start from here: on edges half-way between two pixels the
     rounding would turn one step into none or two.
     """
-    sx, sy = scale_between(widget, picture)
-    native = to_native(rect, widget, picture)
-    return Rect(native.x / sx, native.y / sy, native.width / sx, native.height / sy)
+    return to_widget(to_native(rect, widget, picture), widget, picture)
 
 
-def label_position(rect: Rect, label: Size, bounds: Size, gap: float = 6.0) -> tuple[float, float]:
-    """Where to put the size label: above the selection, else inside its top, always on screen."""
-    y = rect.y - label.height - gap
-    if y < 0:
-        y = rect.y + gap
+def overlaps(a: Rect, b: Rect) -> bool:
+    """Whether two rectangles share any area."""
+    return a.x < b.right and b.x < a.right and a.y < b.bottom and b.y < a.bottom
+
+
+def label_position(
+    rect: Rect, label: Size, bounds: Size, avoid: Rect | None = None, gap: float = 6.0
+) -> tuple[float, float]:
+    """Where to put the size label of the selection `rect`: always whole on screen.
+
+    Above the selection, else inside its top, below it, inside its bottom, past the magnifier
+    `avoid`: the first place that fits and does not lie on that.
+    """
     x = min(max(rect.x, 0.0), max(0.0, bounds.width - label.width))
-    return x, min(max(y, 0.0), max(0.0, bounds.height - label.height))
+    lowest = max(0.0, bounds.height - label.height)
+    above, below = -label.height - gap, gap
+    places = [rect.y + above, rect.y + below, rect.bottom + below, rect.bottom + above]
+    if avoid is not None:
+        places += [avoid.y + above, avoid.bottom + below]
+    inside = [y for y in places if 0 <= y <= lowest]
+    free = [
+        y
+        for y in inside
+        if avoid is None or not overlaps(Rect(x, y, label.width, label.height), avoid)
+    ]
+    y = next(iter(free or inside), places[0])
+    return x, min(max(y, 0.0), lowest)
+
+
+def beside_pointer(
+    pointer: tuple[float, float],
+    box: Size,
+    bounds: Size,
+    anchor: tuple[float, float] | None = None,
+    gap: float = 18.0,
+) -> Rect:
+    """A box beside the pointer, never under it and always whole on screen.
+
+    Right below the pointer; while something is dragged from `anchor`, on the side away from it, so
+    that the box does not cover the selection. Where there is no room it changes the side.
+    """
+    x, y = pointer
+    right = anchor is None or x >= anchor[0]
+    down = anchor is None or y >= anchor[1]
+    return Rect(
+        _beside(x, box.width, bounds.width, right, gap),
+        _beside(y, box.height, bounds.height, down, gap),
+        box.width,
+        box.height,
+    )
+
+
+def _beside(at: float, length: float, limit: float, after: bool, gap: float) -> float:
+    wanted, other = at + gap, at - gap - length
+    if not after:
+        wanted, other = other, wanted
+    place = wanted if 0 <= wanted <= limit - length else other
+    return min(max(place, 0.0), max(0.0, limit - length))
+
+
+def within(rect: NativeRect, picture: Size) -> NativeRect:
+    """The part of `rect` that lies on a picture of this size; may be empty."""
+    left, top = max(rect.x, 0), max(rect.y, 0)
+    right = min(rect.x + rect.width, int(picture.width))
+    bottom = min(rect.y + rect.height, int(picture.height))
+    return NativeRect(left, top, max(0, right - left), max(0, bottom - top))
+
+
+def to_widget(native: NativeRect, widget: Size, picture: Size) -> Rect:
+    """A rectangle of picture pixels in pixels of the widget."""
+    sx, sy = scale_between(widget, picture)
+    return Rect(native.x / sx, native.y / sy, native.width / sx, native.height / sy)
 
 
 @dataclass(frozen=True)
@@ -157,6 +220,32 @@ def match_screens(wanted: Sequence[ScreenPlace], listed: Sequence[ScreenPlace]) 
         else:
             found.append(None)
     return found
+
+
+def split_desktop(
+    logical: Sequence[Rect], ratios: Sequence[float], picture: Size
+) -> list[NativeRect]:
+    """Where each screen lies in one picture of the whole desktop.
+
+    `logical` are the screens as Qt lists them (on Wayland their places are scaled like their
+    sizes), `ratios` their pixel ratios. A compositor draws the desktop either at one scale for
+    all screens, which is measured here, or each screen at its own native size. Raises ValueError
+    where the picture fits neither.
+    """
+    for places in (
+        list(logical),
+        [Rect(r.x, r.y, r.width * k, r.height * k) for r, k in zip(logical, ratios, strict=True)],
+    ):
+        left, top = min(r.x for r in places), min(r.y for r in places)
+        whole = Size(max(r.right for r in places) - left, max(r.bottom for r in places) - top)
+        sx, sy = scale_between(whole, picture)
+        # One pixel of rounding at either end is no other shape.
+        if abs(whole.width * sy - picture.width) <= 2 * max(1.0, sx):
+            return [
+                to_native(Rect(r.x - left, r.y - top, r.width, r.height), whole, picture)
+                for r in places
+            ]
+    raise ValueError("the picture has another shape than the screens")
 
 
 def _distance(a: ScreenPlace, b: ScreenPlace) -> float:

@@ -6,37 +6,54 @@ import logging
 from collections.abc import Sequence
 
 from app.capture.handlers.mss_grab import MssHandler
+from app.capture.handlers.portal import PortalHandler
 from app.capture.handlers.qt_screen import QtScreenHandler
-from app.capture.models import Availability, CaptureError, CaptureHandler, Shot
+from app.capture.models import Availability, CaptureError, CaptureHandler, ScreenInfo, Shot
 
 _LOG = logging.getLogger(__name__)
+NO_WAY = "there is no way to grab the screen"
 
 
 def default_handlers() -> tuple[CaptureHandler, ...]:
-    """All ways, the preferred one first."""
-    return (MssHandler(), QtScreenHandler())
+    """All ways, the preferred one first; on each system the others say why they do not fit."""
+    return (MssHandler(), PortalHandler(), QtScreenHandler())
 
 
 def availability(handlers: Sequence[CaptureHandler]) -> Availability:
-    """Whether any way works; else the reason of the preferred one."""
+    """Whether any way works; else the most telling reason."""
     answers = [handler.available() for handler in handlers]
     for answer in answers:
         if answer.ok:
             return answer
-    return answers[0] if answers else Availability(False, "there is no way to grab the screen")
+    return _most_telling(answers)
 
 
-def grab(handlers: Sequence[CaptureHandler]) -> list[Shot]:
-    """Grab all screens by the first way that works. Raises CaptureError with the first reason."""
-    problems: list[str] = []
+def usable(handlers: Sequence[CaptureHandler]) -> list[CaptureHandler]:
+    """The handlers that work here, in order. Raises CaptureError where there is none."""
+    answers = [(handler, handler.available()) for handler in handlers]
+    working = [handler for handler, answer in answers if answer.ok]
+    if not working:
+        answer = _most_telling([answer for _, answer in answers])
+        raise CaptureError(answer.reason, answer.code)
+    return working
+
+
+def grab(handlers: Sequence[CaptureHandler], screens: Sequence[ScreenInfo]) -> list[Shot]:
+    """Grab all screens by the first of `handlers` that succeeds.
+
+    Raises CaptureError with the first reason, CaptureLeft as soon as the user says no.
+    """
+    first: CaptureError | None = None
     for handler in handlers:
-        answer = handler.available()
-        if not answer.ok:
-            problems.append(answer.reason)
-            continue
         try:
-            return handler.grab()
+            return handler.grab(screens)
         except CaptureError as error:
             _LOG.warning("grabbing by %s failed: %s", handler.name, error)
-            problems.append(str(error))
-    raise CaptureError(problems[0] if problems else "there is no way to grab the screen")
+            first = first or error
+    raise first or CaptureError(NO_WAY)
+
+
+def _most_telling(answers: Sequence[Availability]) -> Availability:
+    """A reason that is not just "another handler is for that" wins."""
+    telling = [answer for answer in answers if answer.reason]
+    return next(iter(telling), Availability(False, NO_WAY))

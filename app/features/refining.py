@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 
 from app.views.candidate_strip import CandidateStrip
-from app.views.dress import announce
 from app.views.refine_bar import RefineBar
 from app.views.versions_list import VersionsList
 
@@ -67,6 +66,10 @@ class Refining(QObject):
         tree = self.controller.session.versions
         self.versions.show_tree(tree)
         self.strip.show_candidates(tree.candidates(), tree.current)
+        # What is being typed is compared with the code as it came, and that needs no telling.
+        typing = tree.current is not None and tree.current.id == tree.open_edit
+        before = None if typing else tree.back()
+        self._window.code.set_previous(None if before is None else before.code)
         self._refresh()
 
     def _refine(self, instruction: str) -> None:
@@ -80,5 +83,4 @@ class Refining(QObject):
             self.bar.quick.setFocus()
 
     def _tell(self, text: str) -> None:
-        self._window.code.note.show_text(text)
-        announce(self._window, text)
+        self._window.code.tell(text)

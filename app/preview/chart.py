@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Protocol
 from PySide6.QtCore import QObject, Signal
 
 _LOG = logging.getLogger(__name__)
+_LINE = re.compile(r"\(line (\d+)\)\Z")
 
 
 class PlotOutcome(Protocol):
@@ -39,6 +41,12 @@ class Drawing:
     png: bytes | None
     error: str | None
     final: bool
+
+    @property
+    def line(self) -> int:
+        """The line of the script (from 1) that `error` names at its end, 0 where it names none."""
+        found = _LINE.search(self.error or "")
+        return int(found[1]) if found else 0
 
 
 def default_runner(unwalled: bool) -> Runner:

@@ -79,7 +79,7 @@ class Settings:
     server: str = ""  # the name of one of `servers`, used instead of `model`
     servers: tuple[RemoteServer, ...] = ()
     hotkey: str = field(default_factory=default_hotkey)  # "" is off
-    capture_delay: int = 0  # seconds
+    capture_delay: int = 3  # seconds of "Snip after a delay"
     scripts: bool = True  # whether pages in the preview may run theirs
     unwalled: bool = False  # run charts where they cannot be shut in
     preview_width: str = "source"
@@ -87,8 +87,8 @@ class Settings:
     history_days: int = 0
     history_count: int = 1000
     private: bool = False  # nothing at all is written to the history
-    notifications: bool = True
-    launch_at_login: bool = False
+    tray: bool = True
+    notifications: bool = True  # tell when a conversion in the background has ended
     first_run_done: bool = False
     window: Mapping[str, str] = field(default_factory=dict)  # base64 of Qt's own states, by name
     # Of a newer version: kept for it, without meaning here.

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from app.actions import ACTIONS, OVERLAY_KEYS, PICTURE_KEYS
 from app.controller import failure_of
+from app.export.names import suggested_name
 from app.files import write_whole
 from app.intake import FILE_FILTER
 from app.session import Failure
@@ -50,7 +51,7 @@ def choose_model(parent: QWidget) -> Path | None:
 def save_result(window: MainWindow) -> None:
     """Ask for a place and save the code there, or the drawn picture for a name in .png."""
     target = window.controller.session.result.target or "html"
-    suggestion = "page.html" if target == "html" else "chart.py"
+    suggestion = suggested_name(window.code.edit.code, target)
     name, chosen = QFileDialog.getSaveFileName(
         window, "Save", suggestion, f"{_CODE_FILTERS[target]};;{_PICTURE_FILTER}"
     )
@@ -74,7 +75,10 @@ def save_to(window: MainWindow, path: Path) -> None:
         write_whole(path, data)
 
     def saved(_: object) -> None:
-        window.code.note.show_text(f"Saved {path.name}")
+        if picture:
+            window.code.tell(f"Saved {path.name}")
+        else:
+            window.code_actions.was_saved(path)
 
     def failed(error: Exception) -> None:
         failure = failure_of(error)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QTimer, Signal
+from PySide6.QtCore import QByteArray, QTimer, QUrl, Signal
 from PySide6.QtGui import (
     QAction,
-    QCloseEvent,
+    QDesktopServices,
     QDragEnterEvent,
     QDropEvent,
     QGuiApplication,
@@ -18,13 +19,15 @@ from PySide6.QtGui import (
     QResizeEvent,
     QShowEvent,
 )
-from PySide6.QtWidgets import QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from app import messages
 from app.actions import ACTIONS, make_actions
 from app.bootstrap import asset
 from app.capture import main as capture
 from app.capture.flow import SnipFlow
+from app.capture.models import CaptureError
+from app.capture.permissions import SETTINGS_ADDRESS
 from app.controller import Controller, failure_of
 from app.features import Features
 from app.intake import may_hold_picture
@@ -33,9 +36,11 @@ from app.store.settings import Settings
 from app.theme import Theme
 from app.views import dialogs, surface
 from app.views.banner import Banner
+from app.views.code_actions import CodeActions
 from app.views.code_pane import CodePane
 from app.views.desk import Desk
 from app.views.dress import Dresser, announce
+from app.views.kept_window import KeptWindow
 from app.views.parts import Parts
 from app.views.preview_pane import PreviewPane
 from app.views.source_pane import SourcePane, decode
@@ -47,14 +52,18 @@ from app.views.workspace import Workspace
 NARROW = 900
 """Below this width the picture stands above code and preview instead of beside them."""
 
-EDIT_INTERVAL_MS = 400
 
+class MainWindow(KeptWindow):
+    """`painted` comes once, after the first paint: heavy parts start then.
 
-class MainWindow(QMainWindow):
-    """`painted` comes once, after the first paint: heavy parts start then."""
+    `kept(Settings)` comes after each change of a setting.
+    """
 
     painted = Signal()
     model_chosen = Signal(Path)
+    reopen = Signal()
+    hotkey_wanted = Signal()
+    kept = Signal(object)
 
     def __init__(
         self, controller: Controller, theme: Theme, settings: Settings, parts: Parts
@@ -71,7 +80,8 @@ class MainWindow(QMainWindow):
         self.actions_by_name: Mapping[str, QAction] = make_actions(self)
         for spec in ACTIONS:
             action = self.actions_by_name[spec.name]
-            self.addAction(action)
+            if spec.scope == "window":
+                self.addAction(action)
             if spec.icon:
                 self.dresser.icon(action, spec.icon)
         self._build()
@@ -80,10 +90,6 @@ class MainWindow(QMainWindow):
         self._tick = QTimer(self)
         self._tick.setInterval(100)
         self._tick.timeout.connect(lambda: self.status.refresh(self.controller.session))
-        self._edit_timer = QTimer(self)
-        self._edit_timer.setSingleShot(True)
-        self._edit_timer.setInterval(EDIT_INTERVAL_MS)
-        self._edit_timer.timeout.connect(self._edited)
         self._said = ""
         self._first_paint = True
         self._refresh()
@@ -96,7 +102,7 @@ class MainWindow(QMainWindow):
         self.banner = Banner(self.dresser)
         self.start = StartPage(actions, self.dresser)
         self.source = SourcePane(actions, self.dresser)
-        self.code = CodePane(actions, self.theme)
+        self.code = CodePane(actions, self.dresser)
         self.preview = PreviewPane(
             actions, self.dresser, self.parts.make_runner, self.parts.web_allowed
         )
@@ -115,19 +121,20 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(middle)
         self.status = StatusBar(self.dresser)
         self.setStatusBar(self.status)
-        self.flow = SnipFlow(self, self.parts.handlers)
+        self.flow = SnipFlow(self, self.parts.handlers, self.controller.tasks, self.parts.state)
         self._surface = surface.prepare(self) if self.parts.web_allowed else None
 
     def _connect(self) -> None:
         slots: dict[str, Callable[[], object]] = {
             "snip": self.flow.start,
+            "snip_later": lambda: self.flow.start(self.settings.capture_delay),
+            "capture_settings": lambda: QDesktopServices.openUrl(QUrl(SETTINGS_ADDRESS)),
+            "reopen": self.reopen.emit,
             "open": self._open,
             "paste": self.paste,
             "sample": self._sample,
             "generate": self.controller.generate,
             "cancel": self.controller.cancel,
-            "copy": self._copy,
-            "save": self._save,
             "refresh": self.preview.redraw,
             "model": self._choose_model,
             "theme_toggle": self.theme.toggle,
@@ -137,7 +144,8 @@ class MainWindow(QMainWindow):
             "pane_next": lambda: self.outer.step_pane(self.focusWidget(), 1),
             "pane_previous": lambda: self.outer.step_pane(self.focusWidget(), -1),
             "shortcuts": lambda: dialogs.show_shortcuts(self),
-            "quit": self.close,
+            "hotkey": self.hotkey_wanted.emit,
+            "quit": self.quit,
         }
         for name, slot in slots.items():
             self.actions_by_name[name].triggered.connect(lambda *_, call=slot: call())
@@ -148,12 +156,15 @@ class MainWindow(QMainWindow):
         self.actions_by_name["scripts"].toggled.connect(self._set_scripts)
         self.actions_by_name["unwalled"].toggled.connect(self._set_unwalled)
         self.actions_by_name["auto_start"].toggled.connect(self._set_auto_start)
+        for name in ("tray", "notifications"):
+            self.actions_by_name[name].toggled.connect(
+                lambda on, field=name: self.keep(**{field: on})
+            )
         self.theme.changed.connect(self._theme_changed)
         self.bar.targets.chosen.connect(self._set_target)
         self.preview.width_chosen.connect(lambda key: self.keep(preview_width=key))
         self.preview.failed.connect(self._preview_failed)
         self.preview.drawn.connect(lambda: self.code.edit.mark_error(0))
-        self.code.edited.connect(lambda: self._edit_timer.start())
         self.code.edit.picture_pasted.connect(
             lambda mime: self.controller.offer_mime(mime, "Pasted picture")
         )
@@ -163,7 +174,7 @@ class MainWindow(QMainWindow):
         self.controller.picture_changed.connect(self._picture_changed)
         self.controller.code_changed.connect(self._code_changed)
         self.controller.trouble.connect(self.show_failure)
-        self.controller.leaving.connect(self._flush_edit)
+        self.code_actions = CodeActions(self)
         self.features = Features(self)
 
     def _restore(self) -> None:
@@ -171,6 +182,8 @@ class MainWindow(QMainWindow):
         actions["scripts"].setChecked(settings.scripts)
         actions["unwalled"].setChecked(settings.unwalled)
         actions["auto_start"].setChecked(settings.auto_start)
+        actions["tray"].setChecked(settings.tray)
+        actions["notifications"].setChecked(settings.notifications)
         self.preview.set_scripts(settings.scripts)
         self.controller.auto_start = settings.auto_start
         self.controller.session.target = settings.target
@@ -179,9 +192,13 @@ class MainWindow(QMainWindow):
         actions[f"theme_{self.theme.choice}"].setChecked(True)
         actions["sample"].setVisible(asset("samples/login.png") is not None)
         answer = capture.availability(self.parts.handlers)
-        actions["snip"].setEnabled(answer.ok)
-        if not answer.ok:
-            actions["snip"].setToolTip(f"Not possible here: {answer.reason}")
+        for name in ("snip", "snip_later"):
+            actions[name].setEnabled(answer.ok)
+            if not answer.ok:
+                actions[name].setToolTip(f"Not possible here: {answer.reason}")
+        # Only macOS wants a permission that counts from the next start.
+        for name in ("capture_settings", "reopen"):
+            actions[name].setEnabled(sys.platform == "darwin")
         self.resize(1200, 760)
         for name, restore in (
             ("geometry", self.restoreGeometry),
@@ -214,19 +231,24 @@ class MainWindow(QMainWindow):
         self.bar.set_compact(self.width() < 760)
         self.status.set_compact(self.width() < 640)
 
-    def closeEvent(self, event: QCloseEvent) -> None:
+    def remember(self) -> None:
         state = self.parts.state
         state.setValue("window/geometry", self.saveGeometry())
         if self.width() >= NARROW:
             state.setValue("window/outer", self.outer.saveState())
         state.setValue("window/inner", self.outer.inner.saveState())
-        self.hide()  # ending the engine may take a moment that nobody has to watch
+
+    def shut(self) -> None:
         self._tick.stop()
-        self._flush_edit()
+        self.flow.close()
+        self.code_actions.close()
         self.preview.shut()
         self.controller.close()
         self.features.close()
-        super().closeEvent(event)
+
+    def tell(self, tone: str, title: str, text: str) -> None:
+        """Show a notice that belongs to no conversion."""
+        self.banner.present(tone, title, text)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if may_hold_picture(event.mimeData()):
@@ -242,16 +264,12 @@ class MainWindow(QMainWindow):
         session, actions = self.controller.session, self.actions_by_name
         actions["generate"].setEnabled(session.can_generate)
         actions["cancel"].setEnabled(session.can_cancel)
-        has_code = bool(session.result.code.strip())
-        actions["copy"].setEnabled(has_code)
-        actions["save"].setEnabled(has_code)
-        actions["refresh"].setEnabled(has_code)
         self.bar.show_busy(session.busy)
         if session.busy != self._tick.isActive():
             (self._tick.start if session.busy else self._tick.stop)()
-        self.code.edit.set_streaming(session.busy) if session.busy != self.code.busy else None
-        self.code.busy = session.busy
+        self.code.set_busy(session.busy)
         self.code.show_target(session.result.target)
+        self.code_actions.refresh()
         self.status.refresh(session)
         self._speak()
 
@@ -276,7 +294,8 @@ class MainWindow(QMainWindow):
             lambda error: self.show_failure(failure_of(error)),
         )
         self.preview.set_source_width(picture.width)
-        self.code.show_code("", "html")
+        self.code.clear()
+        self.code_actions.forget()
         self.preview.clear()
         self.pages.setCurrentWidget(self.outer)
         if not self.outer.isAncestorOf(self.focusWidget() or self):
@@ -313,15 +332,14 @@ class MainWindow(QMainWindow):
         self.banner.present("bad", entry.title, text, offered)
 
     def _preview_failed(self, message: str, line: int) -> None:
-        self.code.edit.mark_error(line)
+        self.code.edit.mark_error(line, message)
         title = messages.error_text("render_failed").title
         self.banner.present("warn", title, message, [self.actions_by_name["refresh"]])
 
-    def _capture_failed(self, reason: str) -> None:
-        advice = "Open or paste a picture instead."
-        self.show_failure(
-            Failure("capture_unavailable", f"{reason[:1].upper()}{reason[1:]}.", advice)
-        )
+    def _capture_failed(self, error: CaptureError) -> None:
+        reason = str(error).rstrip(".")
+        message = f"{reason[:1].upper()}{reason[1:]}."
+        self.show_failure(Failure(error.code, message, error.advice))
 
     # Actions ----------------------------------------------------------------
 
@@ -339,14 +357,6 @@ class MainWindow(QMainWindow):
         if path is not None:
             self.controller.offer_path(path)
 
-    def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self.code.edit.code)
-        self.code.tell_copied()
-        announce(self, "Code copied")
-
-    def _save(self) -> None:
-        dialogs.save_result(self)
-
     def _choose_model(self) -> None:
         path = dialogs.choose_model(self)
         if path is not None:
@@ -356,16 +366,6 @@ class MainWindow(QMainWindow):
     def forget_model(self) -> None:
         """Go back to the bundled model at the next start."""
         self.keep(model="")
-
-    def _flush_edit(self) -> None:
-        if self._edit_timer.isActive():
-            self._edit_timer.stop()
-            self._edited()
-
-    def _edited(self) -> None:
-        session = self.controller.session
-        self.controller.edit_code(self.code.edit.code)
-        self.preview.show_code(self.code.edit.code, session.result.target, final=True)
 
     def _set_target(self, target: str) -> None:
         self.controller.set_target(target)
@@ -391,8 +391,9 @@ class MainWindow(QMainWindow):
         self.keep(theme=self.theme.choice)
 
     def keep(self, **changes: str | bool) -> None:
-        """Change settings and save them."""
+        """Change settings and keep them."""
         settings = replace(self.settings, **changes)  # type: ignore[arg-type]
         if settings != self.settings:
             self.settings = settings
             self.parts.save_settings(settings)
+            self.kept.emit(settings)

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSizeF, Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import (
-    QColor,
     QCursor,
-    QFontMetricsF,
     QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
-    QPen,
     QPixmap,
+    QResizeEvent,
 )
 from PySide6.QtWidgets import QWidget
 
 from app.capture import geometry
-from app.capture.geometry import NativeRect, Rect, Size
+from app.capture.geometry import NativeRect, Size
 from app.capture.models import Shot
+from app.capture.selection import Selection
+from app.views.dress import announce
+from app.views.overlay_paint import OverlayColours, OverlayPainter
 
-HINT = "Drag to select  ·  Enter takes it  ·  A whole screen  ·  Esc leaves"
+__all__ = ["Overlay", "OverlayColours"]
+
+HINT = "Drag to select, or click a window  ·  Enter takes it  ·  A whole screen  ·  Esc leaves"
+HINT_WITHOUT_WINDOWS = "Drag to select  ·  Enter takes it  ·  A whole screen  ·  Esc leaves"
 TOO_SMALL = "Too small: select at least {side} × {side} pixels"
+NO_WINDOWS = "This system does not tell where its windows are"
 _ARROWS = {
     Qt.Key.Key_Left: (-1, 0),
     Qt.Key.Key_Right: (1, 0),
@@ -33,23 +38,17 @@ _ARROWS = {
 }
 
 
-@dataclass(frozen=True)
-class OverlayColours:
-    """Colours of the overlay; `dim` carries the alpha of the veil."""
-
-    dim: QColor
-    line: QColor
-    label: QColor
-    label_text: QColor
-
-
 class Overlay(QWidget):
-    """A frameless window over one screen. Emits the selected part in native pixels."""
+    """A frameless window over one screen. Emits the selected part in native pixels.
 
-    accepted = Signal(QImage)
+    `accepted(image, screen name, NativeRect)`; the others carry this overlay.
+    """
+
+    accepted = Signal(QImage, str, object)
     left = Signal()
-    next_screen = Signal(object)
+    next_screen = Signal(object, int)
     started = Signal(object)
+    last_wanted = Signal(object)
 
     def __init__(self, shot: Shot, colours: OverlayColours) -> None:
         super().__init__(
@@ -58,22 +57,20 @@ class Overlay(QWidget):
             | Qt.WindowType.FramelessWindowHint
             | Qt.WindowType.WindowStaysOnTopHint,
         )
+        self._hint = HINT if shot.windows else HINT_WITHOUT_WINDOWS
         self.setWindowTitle("VisCodex: select a part of the screen")
         self.setAccessibleName("Select a part of the screen")
-        self.setAccessibleDescription(HINT)
+        self.setAccessibleDescription(self._hint)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMouseTracking(True)
         self.setCursor(Qt.CursorShape.CrossCursor)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._shot = shot
-        self._picture = QPixmap.fromImage(shot.image)
-        self._colours = colours
-        self._selection: Rect | None = None
-        self._anchor: QPointF | None = None
-        self._pointer: QPointF | None = None
-        self._moving = False
+        self.selection = Selection(Size(shot.image.width(), shot.image.height()), shot.windows)
+        self._painter = OverlayPainter(QPixmap.fromImage(shot.image), colours, self.font())
         self._message = ""
         self.setGeometry(shot.screen.geometry())
+        self._fit()
 
     def place(self) -> None:
         """Show the overlay over exactly its own screen."""
@@ -85,32 +82,55 @@ class Overlay(QWidget):
         """Whether the mouse pointer is on this screen."""
         return self._shot.screen.geometry().contains(QCursor.pos())
 
+    @property
+    def screen_name(self) -> str:
+        return self._shot.screen.name()
+
     def clear(self) -> None:
         """Drop the selection."""
-        self._selection = self._anchor = None
-        self._message = ""
+        self.selection.clear()
+        self.tell("")
+
+    def take(self, region: NativeRect) -> None:
+        """Select a region of this screen."""
+        self.selection.take(region)
+        self._selected()
+
+    def tell(self, text: str) -> None:
+        """Show `text` in the place of the hint; "" for the hint again."""
+        self._message = text
+        if text:
+            announce(self, text)
         self.update()
 
     @property
     def native_selection(self) -> NativeRect | None:
         """The selection in pixels of the frozen picture."""
-        if self._selection is None:
-            return None
-        return geometry.to_native(self._selection, self._bounds(), self._picture_size())
+        return self.selection.native
 
-    def _bounds(self) -> Size:
-        return Size(self.width(), self.height())
-
-    def _picture_size(self) -> Size:
-        return Size(self._shot.image.width(), self._shot.image.height())
+    def _fit(self) -> None:
+        if self.width() > 0 and self.height() > 0:
+            kept = self.selection.native
+            self.selection.widget = Size(self.width(), self.height())
+            if kept is not None:
+                self.selection.take(kept)
 
     def _accept(self) -> None:
-        native = self.native_selection
+        native = self.selection.native
         if native is None or not native.large_enough:
-            self._message = TOO_SMALL.format(side=geometry.MIN_NATIVE_SIDE)
-            self.update()
+            self.tell(TOO_SMALL.format(side=geometry.MIN_NATIVE_SIDE))
             return
-        self.accepted.emit(self._shot.image.copy(native.x, native.y, native.width, native.height))
+        image = self._shot.image.copy(native.x, native.y, native.width, native.height)
+        self.accepted.emit(image, self.screen_name, native)
+
+    def _selected(self) -> None:
+        """A selection was made by keys: the other screens lose theirs, readers hear of it."""
+        self._message = ""
+        self.started.emit(self)
+        native = self.selection.native
+        if native is not None:
+            announce(self, f"{native.width} × {native.height} pixels")
+        self.update()
 
     # Mouse ------------------------------------------------------------------
 
@@ -118,136 +138,85 @@ class Overlay(QWidget):
         if event.button() == Qt.MouseButton.RightButton:
             self.left.emit()
         elif event.button() == Qt.MouseButton.LeftButton:
-            self._anchor = event.position()
-            self._selection = None
+            self.selection.press(event.position().x(), event.position().y())
             self._message = ""
             self.started.emit(self)
             self.update()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        before, self._pointer = self._pointer, event.position()
-        if self._anchor is not None:
-            if self._moving and before is not None and self._selection is not None:
-                shift = self._pointer - before
-                shifted = geometry.moved(self._selection, shift.x(), shift.y(), self._bounds())
-                self._anchor += QPointF(
-                    shifted.x - self._selection.x, shifted.y - self._selection.y
-                )
-                self._selection = shifted
-            else:
-                self._select_to(self._pointer)
+        self.selection.move(event.position().x(), event.position().y())
         self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if event.button() != Qt.MouseButton.LeftButton or self._anchor is None:
+        if event.button() != Qt.MouseButton.LeftButton:
             return
-        if not self._moving:
-            self._select_to(event.position())
-        self._anchor = None
-        self._accept()
+        if self.selection.release(event.position().x(), event.position().y()):
+            self._accept()
 
     def leaveEvent(self, event: QEvent) -> None:
-        self._pointer = None
+        self.selection.leave()
         self.update()
-
-    def _select_to(self, corner: QPointF) -> None:
-        assert self._anchor is not None
-        rect = geometry.from_corners(self._anchor.x(), self._anchor.y(), corner.x(), corner.y())
-        self._selection = geometry.clamp(rect, self._bounds())
 
     # Keys -------------------------------------------------------------------
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key = Qt.Key(event.key())
-        if key == Qt.Key.Key_Escape:
-            self.left.emit()
-        elif key in {Qt.Key.Key_Return, Qt.Key.Key_Enter}:
-            self._accept()
-        elif key == Qt.Key.Key_A:
-            self._selection = Rect(0, 0, self.width(), self.height())
-            self._message = ""
-            self.started.emit(self)
-        elif key == Qt.Key.Key_Space:
-            self._moving = self._anchor is not None
-        elif key in _ARROWS:
-            self._nudge(key, event.modifiers())
+        if key in _ARROWS:
+            self._nudge(*_ARROWS[key], event.modifiers())
+        elif key in _KEYS:
+            _KEYS[key](self)
+        elif key == Qt.Key.Key_W:
+            back = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+            self._next_window(-1 if back else 1)
         self.update()
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
-            self._moving = False
+            self.selection.moving = False
 
     def focusNextPrevChild(self, next: bool) -> bool:
         """Tab goes to the next screen: an overlay has no children to focus."""
-        self.next_screen.emit(self)
+        self.next_screen.emit(self, 1 if next else -1)
         return True
 
-    def _nudge(self, key: Qt.Key, modifiers: Qt.KeyboardModifier) -> None:
+    def _nudge(self, dx: int, dy: int, modifiers: Qt.KeyboardModifier) -> None:
         """Move or resize by picture pixels, whatever the scale of the screen is."""
-        sx, sy = geometry.scale_between(self._bounds(), self._picture_size())
         step = 10 if modifiers & Qt.KeyboardModifier.ControlModifier else 1
-        dx, dy = _ARROWS[key][0] * step / sx, _ARROWS[key][1] * step / sy
-        if self._selection is None:
-            side = geometry.MIN_NATIVE_SIDE * 4
-            width, height = side / sx, side / sy
-            self._selection = geometry.clamp(
-                Rect((self.width() - width) / 2, (self.height() - height) / 2, width, height),
-                self._bounds(),
-            )
-            self.started.emit(self)
+        grow = bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
+        self.selection.nudge(dx * step, dy * step, grow)
+        self._selected()
+
+    def _next_window(self, step: int) -> None:
+        if self.selection.take_window(step):
+            self._selected()
         else:
-            change = (
-                geometry.resized
-                if modifiers & Qt.KeyboardModifier.ShiftModifier
-                else geometry.moved
-            )
-            start = geometry.snapped(self._selection, self._bounds(), self._picture_size())
-            self._selection = change(start, dx, dy, self._bounds())
-        self._message = ""
+            self.tell(NO_WINDOWS)
+
+    def _take_all(self) -> None:
+        self.selection.take_all()
+        self._selected()
+
+    def _begin_moving(self) -> None:
+        self.selection.moving = self.selection.anchor is not None
 
     # Painting ---------------------------------------------------------------
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        whole = QRectF(self.rect())
-        # The picture always fills the window, whatever ratio the window reports.
-        painter.drawPixmap(whole, self._picture, QRectF(self._picture.rect()))
-        painter.fillRect(whole, self._colours.dim)
-        selection = self._selection
-        if selection is not None and selection.width > 0 and selection.height > 0:
-            self._paint_selection(painter, selection)
-        elif self._pointer is not None:
-            painter.setPen(QPen(self._colours.line, 1, Qt.PenStyle.DotLine))
-            x, y = round(self._pointer.x()), round(self._pointer.y())
-            painter.drawLine(QPoint(x, 0), QPoint(x, self.height()))
-            painter.drawLine(QPoint(0, y), QPoint(self.width(), y))
-        self._paint_label(painter, self._message or HINT, None)
+        self._painter.paint(painter, self.selection, self._hint, self._message)
         painter.end()
 
-    def _paint_selection(self, painter: QPainter, selection: Rect) -> None:
-        target = QRectF(selection.x, selection.y, selection.width, selection.height)
-        native = geometry.to_native(selection, self._bounds(), self._picture_size())
-        source = QRectF(native.x, native.y, native.width, native.height)
-        painter.drawPixmap(target, self._picture, source)
-        painter.setPen(QPen(self._colours.line, 1))
-        painter.drawRect(target.adjusted(-0.5, -0.5, 0.5, 0.5))
-        self._paint_label(painter, f"{native.width} × {native.height} px", selection)
 
-    def _paint_label(self, painter: QPainter, text: str, selection: Rect | None) -> None:
-        """A label beside the selection, or the hint line at the top of the screen."""
-        metrics = QFontMetricsF(self.font())
-        size = QSizeF(metrics.horizontalAdvance(text) + 20, metrics.height() + 10)
-        if selection is None:
-            x, y = (self.width() - size.width()) / 2, 24.0
-        else:
-            x, y = geometry.label_position(
-                selection, Size(size.width(), size.height()), self._bounds()
-            )
-        box = QRectF(QPointF(x, y), size)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._colours.label)
-        painter.drawRoundedRect(box, 6, 6)
-        painter.setPen(self._colours.label_text)
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+_KEYS: Mapping[Qt.Key, Callable[[Overlay], None]] = {
+    Qt.Key.Key_Escape: lambda overlay: overlay.left.emit(),
+    Qt.Key.Key_Return: Overlay._accept,
+    Qt.Key.Key_Enter: Overlay._accept,
+    Qt.Key.Key_A: Overlay._take_all,
+    Qt.Key.Key_L: lambda overlay: overlay.last_wanted.emit(overlay),
+    Qt.Key.Key_Space: Overlay._begin_moving,
+}
+"""Keys of the overlay, as `app.actions.OVERLAY_KEYS` tells them; arrows and W take modifiers."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,6 @@ WIDTHS = (
     ("768", "Tablet 768"),
     ("1366", "Desktop 1366"),
 )
-_LINE_NUMBER = re.compile(r"\bline (\d+)\b")
 
 
 class PreviewPane(Pane):
@@ -210,11 +208,10 @@ class PreviewPane(Pane):
                 self.chart.set_image(image)
                 self._stack.setCurrentWidget(self.chart)
         if drawing.final and drawing.error:
-            found = _LINE_NUMBER.findall(drawing.error)
             if drawing.png is None and self.chart_png is None:
                 self._card.show_text(drawing.error)
                 self._stack.setCurrentWidget(self._card)
-            self.failed.emit(drawing.error, int(found[-1]) if found else 0)
+            self.failed.emit(drawing.error, drawing.line)
         elif drawing.png is not None:
             self.drawn.emit()
 

@@ -58,7 +58,7 @@ class SourcePane(Pane):
         self._note_timer.timeout.connect(lambda: self.note.show_text(""))
         self.foot = QStackedWidget()
         self.foot.setFixedHeight(40)
-        self.foot.setMinimumWidth(200)  # less than its rows would like
+        self.foot.setMinimumWidth(150)  # less than its rows would like
         self.foot.addWidget(self._zoom_row(actions, dresser))
         self.foot.addWidget(self._part_row(actions, dresser))
         self.body.addWidget(self.foot)

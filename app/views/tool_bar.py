@@ -16,11 +16,12 @@ TARGETS = (
     ("matplotlib", "Chart", "Make a chart with matplotlib"),
 )
 _MENU = (
-    ("snip", "open", "paste", "sample"),
+    ("snip", "snip_later", "open", "paste", "sample"),
     ("generate", "again", "cancel", "copy", "save", "refresh"),
     ("mark_part", "copy_text", "text_boxes"),
     ("history", "versions", "private"),
     ("auto_start", "scripts", "unwalled", "model"),
+    ("hotkey", "tray", "autostart", "notifications"),
     ("theme_system", "theme_light", "theme_dark"),
     ("shortcuts", "quit"),
 )

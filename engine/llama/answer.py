@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from engine.llama.sampling import LoopGuard
 from engine.llama.vocabulary import TextDecoder
+from engine.loops import LoopGuard
 
 _CLOSING = re.compile(r"\n[ \t]*```")
 _LOOK_BACK = 64  # characters: a closing fence may come in several tokens
@@ -17,7 +17,8 @@ class Answer:
     """Takes the bytes of one token after the other; `reason` is set when it should stop.
 
     `opening` is the start of the answer that the prompt already holds. Reasons: stop (the model
-    ended its turn), fence (the code block is closed), loop (it repeats itself), length.
+    ended its turn), fence (the code block is closed), loop (it repeats itself), length, grammar (no
+    token fits it any more).
     """
 
     opening: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 # Before the library is loaded: a failed assertion would otherwise start a debugger for a trace.
@@ -15,13 +16,13 @@ os.environ.pop("GGML_BACKEND_PATH", None)
 from llama_cpp import llama_cpp as llama
 from llama_cpp import mtmd_cpp as mtmd
 
-from engine.errors import ErrorCode, VisCodexError
+from engine.errors import ErrorCode, VisCodexError, tells_of_memory
 
 LIBRARY_VERSION = "0.5.0-dev"
 FLASH_ATTENTION_AUTO = -1
 WARNING = 3  # ggml_log_level: 1 debug, 2 info, 3 warning, 4 error, 5 goes on the line before
 
-__all__ = ["llama", "log", "mtmd", "physical_cores", "set_up", "tensor_name"]
+__all__ = ["keeping", "llama", "log", "mtmd", "physical_cores", "set_up", "tensor_name"]
 
 
 class _Log:
@@ -39,9 +40,25 @@ class _Log:
         if self._level >= WARNING and text:
             self.lines.append(text.decode("utf-8", errors="replace").rstrip())
 
-    def mentions(self, *words: str) -> bool:
-        """Whether a recent line holds one of the words."""
-        return any(word in line for line in self.lines for word in words)
+    def tells_of_memory(self) -> bool:
+        """Whether a recent line says that memory ran out."""
+        return any(map(tells_of_memory, self.lines))
+
+
+def keeping(callback: Callable[..., bool], raised: list[BaseException]) -> Callable[..., bool]:
+    """A callback that stops native code where it fails, and puts the exception into `raised`.
+
+    ctypes would drop the exception, and native code report success with half of its work done.
+    """
+
+    def kept(*arguments: Any) -> bool:
+        try:
+            return callback(*arguments)
+        except BaseException as error:
+            raised.append(error)
+            return False
+
+    return kept
 
 
 log = _Log()

@@ -18,10 +18,11 @@ from engine.cancel import CancelFlag
 from engine.errors import ErrorCode, VisCodexError
 from engine.images import ImageLimits
 from engine.llama.ledger import ImageItem, Item
-from engine.llama.library import FLASH_ATTENTION_AUTO, llama, log, mtmd, tensor_name
+from engine.llama.library import FLASH_ATTENTION_AUTO, keeping, llama, log, mtmd, tensor_name
 from engine.prompt import PromptPart
 
-CACHED_BYTES = 256_000_000
+# mtmd could not bring a picture to its own form. Ours need no change: what is missing is memory.
+NOT_PREPARED = 2
 Progress = Callable[[float], None]
 
 
@@ -52,11 +53,13 @@ class Chunks:
             tokens = mtmd.mtmd_input_chunk_get_tokens_text(chunk, ctypes.byref(count))
             self.items.extend(tokens[: count.value] if tokens else ())
             return
-        key = mtmd.mtmd_input_chunk_get_id(chunk) or b""
+        key = (mtmd.mtmd_input_chunk_get_id(chunk) or b"").decode()
+        if self.pictures:  # a further tile of the picture, which the library calls by its name too
+            key += f"#{len(self.pictures)}"
         self.pictures[len(self.items)] = chunk
         self.items.append(
             ImageItem(
-                key.decode(),
+                key,
                 int(mtmd.mtmd_input_chunk_get_n_tokens(chunk)),
                 int(mtmd.mtmd_input_chunk_get_n_pos(chunk)),
             )
@@ -89,6 +92,7 @@ class VisionEncoder:
         limits: ImageLimits,
         layers: int,
         use_gpu: bool,
+        remembered: int,
         flag: CancelFlag,
         progress: Progress,
     ) -> None:
@@ -98,10 +102,12 @@ class VisionEncoder:
         self.layers = layers
         self.encoded = 0  # pictures run through the encoder, not taken from the cache
         self._cache: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._remembered = remembered  # bytes that the cache may take
         self._width = int(llama.llama_model_n_embd_inp(model))
+        self._raised: list[BaseException] = []  # by callbacks
         # References: the library keeps the addresses.
-        self._loading = mtmd.mtmd_progress_callback(self._on_load)
-        self._watch = llama.ggml_backend_sched_eval_callback(self._on_node)
+        self._loading = mtmd.mtmd_progress_callback(keeping(self._on_load, self._raised))
+        self._watch = llama.ggml_backend_sched_eval_callback(keeping(self._on_node, self._raised))
         params = mtmd.mtmd_context_params_default()
         params.use_gpu = use_gpu
         params.print_timings = False
@@ -110,13 +116,15 @@ class VisionEncoder:
         # Buffers are made for the first real picture; a warm-up at 1288 x 1288 costs more than
         # most pictures do.
         params.warmup = False
-        # We bring pictures to the grid ourselves, within the same limits: nothing is resampled.
-        params.image_min_tokens = limits.min_tokens
-        params.image_max_tokens = limits.max_tokens
+        if not limits.longest:
+            # We bring pictures to the grid ourselves, within the same limits: nothing is resampled.
+            params.image_min_tokens = limits.min_tokens
+            params.image_max_tokens = limits.max_tokens
         params.cb_eval = self._watch
         params.progress_callback = self._loading
         self._context = mtmd.mtmd_init_from_file(bytes(path), model, params)
         if not self._context:
+            self._check_callbacks()
             if flag.is_set():
                 raise VisCodexError(ErrorCode.cancelled, "Cancelled.")
             raise load_failed(path)
@@ -139,7 +147,7 @@ class VisionEncoder:
         return self._context
 
     def tokenize(self, parts: Sequence[PromptPart], picture: Image.Image, key: str) -> Chunks:
-        """Tokens of a prompt with one picture that lies on the grid.
+        """Tokens of a prompt with one picture.
 
         Each part by itself: special tokens are seen in template parts only, so that text of users
         and pictures stays text.
@@ -164,6 +172,8 @@ class VisionEncoder:
             failed = mtmd.mtmd_tokenize_from_parts(self._context, chunks, array, len(parts), False)
             if failed:
                 mtmd.mtmd_input_chunks_free(chunks)
+                if failed == NOT_PREPARED:
+                    raise _no_room_for_picture()
                 raise VisCodexError(
                     ErrorCode.internal,
                     f"The prompt could not be tokenized ({failed}).",
@@ -185,16 +195,13 @@ class VisionEncoder:
             return known
         self._progress, self._layers_seen = progress, 0
         failed = mtmd.mtmd_encode_chunk(self._context, chunk)
+        self._check_callbacks()
         if self._flag.is_set():
             # Stopped between two layers it still reports success, with unfinished numbers.
             raise VisCodexError(ErrorCode.cancelled, "Cancelled.")
         output = None if failed else mtmd.mtmd_get_output_embd(self._context)
         if not output:
-            raise VisCodexError(
-                ErrorCode.out_of_memory,
-                "The picture could not be encoded; memory may be short.",
-                "Snip a smaller region, or close other programs.",
-            )
+            raise _no_room_for_picture()
         flat = np.ctypeslib.as_array(output, shape=(item.cells * self._width,))
         embeddings = flat.reshape(item.cells, self._width).astype(np.float32, copy=True)
         self.encoded += 1
@@ -203,9 +210,23 @@ class VisionEncoder:
         return embeddings
 
     def _remember(self, key: str, embeddings: NDArray[np.float32]) -> None:
+        """Keep it, in place of those not asked for the longest; too large a one not at all."""
+        if embeddings.nbytes > self._remembered:
+            return
         self._cache[key] = embeddings
-        while len(self._cache) > 1 and sum(e.nbytes for e in self._cache.values()) > CACHED_BYTES:
+        while self.cached_bytes > self._remembered:
             self._cache.popitem(last=False)
+
+    @property
+    def cached_bytes(self) -> int:
+        """What the remembered pictures take."""
+        return sum(embeddings.nbytes for embeddings in self._cache.values())
+
+    def _check_callbacks(self) -> None:
+        if self._raised:
+            error = self._raised[0]
+            self._raised.clear()
+            raise error
 
     def _on_load(self, fraction: float, _data: Any) -> bool:
         self._progress(fraction)
@@ -229,9 +250,17 @@ def _bitmap(picture: Image.Image, key: str) -> Any:
     return bitmap
 
 
+def _no_room_for_picture() -> VisCodexError:
+    return VisCodexError(
+        ErrorCode.out_of_memory,
+        "The picture could not be encoded; memory may be short.",
+        "Snip a smaller region, or close other programs.",
+    )
+
+
 def load_failed(path: Path) -> VisCodexError:
     """Why a file that passed our own checks did not load."""
-    if log.mentions("failed to allocate", "unable to allocate", "out of memory"):
+    if log.tells_of_memory():
         return VisCodexError(
             ErrorCode.out_of_memory,
             f"There is not enough memory for '{path.name}'.",

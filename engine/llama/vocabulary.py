@@ -15,6 +15,21 @@ class Vocabulary:
         self._vocab = llama.llama_model_get_vocab(model)
         self._pieces: dict[int, bytes] = {}
         self.size = int(llama.llama_vocab_n_tokens(self._vocab))
+        self.bos = self._text(llama.llama_vocab_bos(self._vocab))
+        self.eos = self._text(llama.llama_vocab_eos(self._vocab))
+        self.starts_with_bos = bool(llama.llama_vocab_get_add_bos(self._vocab))
+
+    @property
+    def native(self) -> int:
+        """The vocabulary as the library knows it."""
+        return int(self._vocab)
+
+    def _text(self, token: int) -> str:
+        """A control token as templates write it, "" where there is none."""
+        if not 0 <= token < self.size:
+            return ""
+        text: bytes = llama.llama_vocab_get_text(self._vocab, token) or b""
+        return text.decode("utf-8", errors="replace")
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
         """Tokens of a text. Only with `special` are control tokens recognised in it."""

@@ -27,7 +27,7 @@ class ModelCard:
     `prompt` is "short" for models trained on the short instructions, "full" for general ones;
     `context` is in cells; `best_of` how many answers are written where nothing else is asked for:
     a small model is quick and often wrong, so that choosing pays. `sha256` maps file names to
-    hexadecimal sums.
+    hexadecimal sums. With an empty `system` the prompt has no turn of the system.
     """
 
     name: str
@@ -58,6 +58,7 @@ class ModelCard:
                 "factor": self.image.factor,
                 "min_tokens": self.image.min_tokens,
                 "max_tokens": self.image.max_tokens,
+                **({"longest": self.image.longest} if self.image.longest else {}),
             },
             "context": self.context,
             "best_of": self.best_of,
@@ -94,6 +95,7 @@ class ModelCard:
             max_tokens=_count(
                 image, "max_tokens", max(ImageLimits.max_tokens, least), least, 16_384
             ),
+            longest=_count(image, "longest", 0, 0, 8192),
         )
         sampling = _of_type(data, "sampling", dict, {})
         for key, value in sampling.items():
@@ -120,7 +122,9 @@ class ModelCard:
             name=facts.name,
             family=facts.projector.removesuffix("_merger"),
             system="You are a helpful assistant.",
-            image=ImageLimits(factor=facts.token_side, min_tokens=256, max_tokens=1536),
+            image=ImageLimits(
+                factor=facts.token_side, min_tokens=256, max_tokens=1536, longest=facts.longest
+            ),
             context=min(8192, facts.context),
         )
 

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.errors import ErrorCode, VisCodexError
+from engine.models.families import FAMILIES, PROJECTORS, Projector
 from engine.models.header import ArrayShape, Header, broken, read_header
 
 MAX_LAYERS = 512
 MAX_WIDTH = 65_536
+MAX_IMAGE = 8192  # pixels a side: llama.cpp's own bound
 MAX_VOCABULARY = 1_000_000
 
-# architecture of the language model -> projector types that fit it
-FAMILIES: Mapping[str, frozenset[str]] = {
-    "qwen2vl": frozenset({"qwen2vl_merger", "qwen2.5vl_merger"}),
-    "qwen3vl": frozenset({"qwen3vl_merger"}),
-    "qwen3vlmoe": frozenset({"qwen3vl_merger"}),
-}
-PROJECTORS = frozenset().union(*FAMILIES.values())
 TOKEN_KEYS = ("bos", "eos", "padding", "unknown")
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What the headers tell; `context` in positions, `token_side` in pixels of the picture."""
+    """What the headers tell; `context` in positions.
+
+    `token_side` in pixels of the picture, `longest` as in `Projector` (0: pictures on the grid),
+    `template` is the file's own chat template or "".
+    """
 
     name: str
     architecture: str
@@ -36,6 +35,8 @@ class ModelFacts:
     vocabulary: int
     token_side: int
     vision_layers: int
+    longest: int = 0
+    template: str = ""
 
 
 def check_files(model: Path, mmproj: Path) -> ModelFacts:
@@ -57,13 +58,16 @@ def check_headers(text: Header, vision: Header) -> ModelFacts:
     width = _integer(text, f"{arch}.embedding_length", 1, MAX_WIDTH)
     if kind not in FAMILIES[arch]:
         raise _mismatch(text, vision, f"one is {arch}, the other {kind}")
+    projector = PROJECTORS[kind]
     projected = _integer(vision, "clip.vision.projection_dim", 1, MAX_WIDTH)
-    if projected != width:
+    if projector.width_key and projected != width:
         raise _mismatch(text, vision, f"the model is {width} wide, the vision file {projected}")
-    last = vision.tensors["mm.2.weight"].dims
-    if len(last) != 2 or last[1] != width:
-        raise _mismatch(text, vision, f"the model is {width} wide, the projector {last[-1]}")
+    last = vision.tensors[projector.output].dims
+    if len(last) != 2 or last[projector.axis] != width:
+        found = last[min(projector.axis, len(last) - 1)]
+        raise _mismatch(text, vision, f"the model is {width} wide, the projector {found}")
     name = text.keys.get("general.name")
+    template = text.keys.get("tokenizer.chat_template")
     tokens = text.keys["tokenizer.ggml.tokens"]
     return ModelFacts(
         name=name if isinstance(name, str) and name else text.path.stem,
@@ -72,9 +76,19 @@ def check_headers(text: Header, vision: Header) -> ModelFacts:
         context=_integer(text, f"{arch}.context_length", 1, 2**31 - 1),
         width=width,
         vocabulary=tokens.count if isinstance(tokens, ArrayShape) else len(tokens),
-        token_side=2 * _integer(vision, "clip.vision.patch_size", 1, 64),
+        token_side=_merge(vision, projector) * _integer(vision, "clip.vision.patch_size", 1, 64),
         vision_layers=_integer(vision, "clip.vision.block_count", 1, MAX_LAYERS),
+        longest=projector.longest,
+        template=template if isinstance(template, str) else "",
     )
+
+
+def _merge(vision: Header, projector: Projector) -> int:
+    """Patches on a side of one picture token, for pictures on the grid."""
+    key = "clip.vision.spatial_merge_size"
+    if projector.merge > 1 or key not in vision.keys:
+        return projector.merge
+    return _integer(vision, key, 1, 8)
 
 
 def _mismatch(text: Header, vision: Header, why: str) -> VisCodexError:
@@ -115,8 +129,12 @@ def _check_text(header: Header) -> None:
     if isinstance(groups, int) and (groups < 1 or heads % groups):
         raise broken(header.path, f"has {heads} heads in {groups} groups")
     _integer(header, f"{arch}.context_length", 1, 2**31 - 1)
+    deep = f"{arch}.n_deepstack_layers"
+    if deep in header.keys:  # llama.cpp aborts where the last layer takes from the tower too
+        _integer(header, deep, 0, layers - 1)
     sections = header.keys.get(f"{arch}.rope.dimension_sections")
-    if not isinstance(sections, tuple) or len(sections) not in (3, 4) or min(sections) < 0:
+    usable = isinstance(sections, tuple) and len(sections) in (3, 4) and min(sections) >= 0
+    if not usable and any(PROJECTORS[kind].mrope for kind in FAMILIES[arch]):
         raise broken(header.path, "has no usable 'rope.dimension_sections'")
     tokens = header.keys.get("tokenizer.ggml.tokens")
     count = tokens.count if isinstance(tokens, ArrayShape) else len(tokens or ())
@@ -141,24 +159,36 @@ def _check_vision(header: Header) -> None:
     if header.keys.get("clip.has_vision_encoder") is not True:
         raise broken(header.path, "holds no vision encoder")
     kind = _projector(header)
-    if kind not in PROJECTORS:
+    projector = PROJECTORS.get(kind)
+    if projector is None:
         raise broken(header.path, f"has the projector '{kind[:40]}', which is not supported")
     prefix = "clip.vision."
     width = _integer(header, f"{prefix}embedding_length", 4, MAX_WIDTH)
     heads = _integer(header, f"{prefix}attention.head_count", 1, MAX_WIDTH)
-    if width % heads or (width // heads) % 4:
+    if width % heads or (projector.mrope and (width // heads) % 4):
         raise broken(header.path, f"has {heads} heads for a width of {width}")
     _integer(header, f"{prefix}feed_forward_length", 1, 16 * MAX_WIDTH)
-    _integer(header, f"{prefix}patch_size", 1, 64)
-    _integer(header, f"{prefix}image_size", 1, MAX_WIDTH)
+    patch = _integer(header, f"{prefix}patch_size", 1, 64)
+    side = _integer(header, f"{prefix}image_size", 1, MAX_IMAGE) // patch
     _integer(header, f"{prefix}projection_dim", 1, MAX_WIDTH)
     # With full attention in every block (a pattern of 1) llama.cpp's encoder aborts.
     for key, least in (("n_wa_pattern", 2), ("spatial_merge_size", 1)):
         if prefix + key in header.keys:
             _integer(header, prefix + key, least, MAX_LAYERS)
     layers = _integer(header, f"{prefix}block_count", 1, MAX_LAYERS)
-    wanted = ["v.patch_embd.weight", "mm.0.weight", "mm.2.weight"]
+    wanted = ["v.patch_embd.weight", projector.output, *projector.needs]
     wanted += [f"v.blk.{layer}.ln1.weight" for layer in range(layers)]
     for name in wanted:
         if name not in header.tensors:
             raise broken(header.path, f"lacks the tensor '{name}'")
+    # llama.cpp aborts over a table that does not fit; a class token is one row more.
+    positions = header.tensors.get("v.position_embd.weight")
+    if projector.square and (
+        positions is None
+        or positions.dims[0] != width
+        or math.prod(positions.dims[1:]) not in (side * side, side * side + 1)
+    ):
+        raise broken(header.path, f"has no positions for {side} x {side} patches")
+    factor = f"{prefix}projector.scale_factor"
+    if factor in header.keys and side % _integer(header, factor, 1, MAX_LAYERS):
+        raise broken(header.path, f"cannot merge {side} patches a side")

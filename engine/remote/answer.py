@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from engine.errors import VisCodexError
+from engine.loops import TextLoopGuard
 from engine.tasks import FENCE, TASK_OF_FENCE, TASKS, Task, task_of_code
 
 LONGEST = 1_000_000  # characters; a server that goes on after that is not waited for
@@ -36,7 +37,8 @@ class RemoteAnswer:
     """Takes text piece by piece. `wanted` is the target, None where the model chooses.
 
     `task` is known as soon as text comes out. `reason` is set when nothing more should be read:
-    fence (the block is closed), stop (bare code is complete), length (it goes on and on).
+    fence (the block is closed), stop (bare code is complete), loop (it repeats itself), length (it
+    goes on and on).
     """
 
     wanted: Task | None
@@ -46,6 +48,7 @@ class RemoteAnswer:
     _tail: str = ""
     _length: int = 0
     _closing: re.Pattern[str] = field(default=_CLOSING)
+    _guard: TextLoopGuard = field(default_factory=TextLoopGuard)
 
     def take(self, text: str) -> str:
         """The part of the answer that has become certain, up to and with the closing fence."""
@@ -53,7 +56,9 @@ class RemoteAnswer:
         if self.reason:
             return ""
         out = self._go_on(text) if self.task is not None else self._begin(text)
-        if not self.reason and self._length > LONGEST:
+        if not self.reason and self._guard.repeats(text):
+            self.reason = "loop"
+        elif not self.reason and self._length > LONGEST:
             self.reason = "length"
         return out
 

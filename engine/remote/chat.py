@@ -21,12 +21,16 @@ REFUSALS = frozenset({"content_filter", "safety", "refusal"})
 
 @dataclass(frozen=True)
 class Delta:
-    """What one message of a server adds. Counts are None where it does not tell them."""
+    """What one message of a server adds. Counts are None where it does not tell them.
+
+    `thinking`: the model writes what is no part of the answer.
+    """
 
     text: str = ""
     reason: str | None = None
     tokens: int | None = None
     prompt_tokens: int | None = None
+    thinking: bool = False
 
 
 def data_url(picture: Image.Image) -> str:
@@ -45,8 +49,12 @@ def chat_body(
     seed: int,
     temperature: float,
     max_tokens: int | None,
+    grammar: str = "",
 ) -> dict[str, Any]:
-    """The body of a request: one turn with the picture first, as local models are asked."""
+    """The body of a request: one turn with the picture first, as local models are asked.
+
+    `grammar` is a field of llama.cpp's own server.
+    """
     content = [
         {"type": "image_url", "image_url": {"url": picture_url}},
         {"type": "text", "text": text},
@@ -64,6 +72,8 @@ def chat_body(
     }
     if max_tokens is not None:
         body["max_tokens"] = max_tokens
+    if grammar:
+        body["grammar"] = grammar
     return body
 
 
@@ -88,8 +98,15 @@ def parse_delta(payload: str | bytes, server: Server) -> Delta:
     reason = choice.get("finish_reason")
     if reason in REFUSALS:
         raise failure(WITHHELD, server, words=str(reason))
-    text = _text(message.get("content")) if isinstance(message, dict) else ""
-    return Delta(text, None if reason is None else str(reason), tokens, prompt_tokens)
+    if not isinstance(message, dict):
+        message = {}
+    return Delta(
+        _text(message.get("content")),
+        None if reason is None else str(reason),
+        tokens,
+        prompt_tokens,
+        any(message.get(name) for name in ("reasoning_content", "reasoning")),
+    )
 
 
 def _count(usage: Any, name: str) -> int | None:

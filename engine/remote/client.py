@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +19,21 @@ from PIL import Image
 from engine import protocol
 from engine.client import EngineClient
 from engine.errors import ErrorCode, VisCodexError
+from engine.grammar import fenced
 from engine.hints import TextLine, format_hints, worth_giving
 from engine.images import ImageLimits, load_picture, to_grid
 from engine.models.card import ModelCard
 from engine.prompt import HINTS_EXPLAINED, instruction_for, seen_region
-from engine.protocol import ConvertRequest, Event
+from engine.protocol import ConvertRequest, Event, variants
 from engine.remote.answer import RemoteAnswer
-from engine.remote.chat import REASONS, Delta, chat_body, data_url
-from engine.remote.failures import EMPTY, USED_UP, failure
+from engine.remote.chat import chat_body, data_url
+from engine.remote.exchange import Clock, Exchange, figures
 from engine.remote.http import Patience, ServerFacts, ask, ask_models
 from engine.remote.running import Running
 from engine.remote.server import Server
 from engine.tasks import TASKS, Task, task_of_code
 
+MOST_AT_ONCE = 4  # answers that are asked for at the same time
 PROBE = Patience(connect=10.0, silence=15.0)
 # As for a local model without a card: general, with picture sizes of a few hundred kB.
 GENERAL = ModelCard(
@@ -74,6 +75,7 @@ class RemoteClient:
         self._busy = threading.Lock()  # held for the length of a request
         self._state = threading.Lock()  # held for moments
         self._running: Running | None = None
+        self._facts: ServerFacts | None = None  # as long as nobody asked for them
         self._closed = False
 
     def __enter__(self) -> RemoteClient:
@@ -87,7 +89,6 @@ class RemoteClient:
         """The name of the model; "" as long as the server has not been asked."""
         return self._model
 
-    writes_several = False  # candidates are asked for one by one
     takes_instructions = True
     best_of = 1
     reach = None  # a server does not tell at what size its model sees pictures
@@ -149,7 +150,7 @@ class RemoteClient:
     def _begin(self, running: Running) -> None:
         """Find out the model, and whether the server is there at all."""
         running.emit(protocol.Loading(0.0))
-        facts = running.wait_for(ask_models(self.server, PROBE))
+        facts = self._facts = running.wait_for(ask_models(self.server, PROBE))
         name = self._model or self._only(facts)
         context = dict(zip(facts.models, facts.contexts, strict=True)).get(name, 0)
         self._model = name
@@ -171,7 +172,7 @@ class RemoteClient:
             for event in self._reader.convert(request):
                 running.emit(event)
             return
-        clock = _Clock()
+        clock = Clock()
         picture = load_picture(request.image)
         seen = to_grid(picture, self._card.image)
         if self.server.notice:
@@ -182,22 +183,54 @@ class RemoteClient:
             self._begin(running)
             load = clock.now() - began
             clock.leave_out(load)
+        task = _task(request)
+        grammar = self._grammar(request, task, running)
         running.emit(protocol.Encoding(0.0))
         lines = self._read(request, picture, running, clock)
         scale = (seen.width / picture.width, seen.height / picture.height)
         if not worth_giving(lines, (request.hints, self._card.hints), scale[1]):
             lines = []
-        task = _task(request)
-        region = seen_region(request.region, scale)
-        body = self._body(request, task, format_hints(lines, scale), seen, region)
-        exchange = _Exchange(running, RemoteAnswer(task), clock)
-        running.wait_for(ask(self.server, body, self._patience, exchange.answered, exchange.take))
-        if exchange.answer.silent:
-            raise failure(USED_UP if exchange.reason == "length" else EMPTY, self.server)
-        exchange.finish({"load": round(load, 4), "image_size": list(seen.size)})
+        text, url = self._text(request, task, lines, scale), data_url(seen)
+        asked = replace(request, temperature=self._temperature(request))
+        bodies = [self._body(one, url, text, grammar) for one in variants(asked)]
+        exchanges = [
+            Exchange(self.server, RemoteAnswer(task), clock, running.emit, number)
+            for number in range(len(bodies))
+        ]
+        done = running.wait_for(self._ask_all(bodies, exchanges))
+        more = {"load": round(load, 4), "image_size": list(seen.size)}
+        running.emit(protocol.Done(done[0].reason, more | figures(done, clock)))
+
+    async def _ask_all(
+        self, bodies: Sequence[dict[str, Any]], exchanges: Sequence[Exchange]
+    ) -> list[Exchange]:
+        """Ask for all answers, MOST_AT_ONCE at a time; those that are code.
+
+        Raises VisCodexError where none is: what went wrong with the first.
+        """
+        free = asyncio.Semaphore(MOST_AT_ONCE)
+
+        async def one(body: dict[str, Any], exchange: Exchange) -> VisCodexError | None:
+            async with free:
+                try:
+                    await ask(self.server, body, self._patience, exchange.answered, exchange.take)
+                    exchange.finish()
+                except VisCodexError as error:
+                    if error.code is ErrorCode.cancelled:
+                        raise
+                    return error
+            if len(bodies) > 1:
+                exchange.emit(protocol.CandidateDone(exchange.number, exchange.reason))
+            return None
+
+        problems = await asyncio.gather(*map(one, bodies, exchanges))
+        done = [one for one, problem in zip(exchanges, problems, strict=True) if problem is None]
+        if not done and problems[0] is not None:
+            raise problems[0]
+        return done
 
     def _read(
-        self, request: ConvertRequest, picture: Image.Image, running: Running, clock: _Clock
+        self, request: ConvertRequest, picture: Image.Image, running: Running, clock: Clock
     ) -> list[TextLine]:
         """The text of the picture; none where reading fails, which costs only the hints."""
         mode = self._card.hints if request.hints == "auto" else request.hints
@@ -213,29 +246,54 @@ class RemoteClient:
         running.emit(protocol.TextRead(lines))
         return lines
 
-    def _body(
+    def _text(
         self,
         request: ConvertRequest,
         task: Task | None,
-        hints: str,
-        seen: Image.Image,
-        region: tuple[float, float, float, float] | None,
-    ) -> dict[str, Any]:
+        lines: Sequence[TextLine],
+        scale: tuple[float, float],
+    ) -> str:
+        hints, short = format_hints(lines, scale), self._card.prompt == "short"
+        explained = HINTS_EXPLAINED if hints and self._card.prompt == "full" else ""
+        region = seen_region(request.region, scale)
+        return hints + explained + instruction_for(task, request.refine, short, region)
+
+    def _temperature(self, request: ConvertRequest) -> float:
+        if request.temperature is not None:
+            return request.temperature
+        return float(self._card.sampling.get("temperature", 0.0))
+
+    def _grammar(self, request: ConvertRequest, task: Task | None, running: Running) -> str:
+        """The grammar as the server takes it, "" where none is asked for.
+
+        Other servers than llama.cpp's have other fields for it, or leave out what they do not know
+        and answer as they like. Raises VisCodexError.
+        """
+        if request.grammar is None:
+            return ""
+        tasks = TASKS.values() if task is None else (task,)
+        grammar = fenced(request.grammar, [one.prefill for one in tasks])
+        if self._facts is None:
+            self._facts = running.wait_for(ask_models(self.server, PROBE))
+        if not self._facts.llama_server:
+            raise VisCodexError(
+                ErrorCode.bad_input,
+                f"{self.server.host} takes no grammar.",
+                "Leave the grammar out, or ask a llama-server.",
+            )
+        return grammar
+
+    def _body(self, request: ConvertRequest, url: str, text: str, grammar: str) -> dict[str, Any]:
         card = self._card
-        explained = HINTS_EXPLAINED if hints and card.prompt == "full" else ""
-        instruction = instruction_for(task, request.refine, card.prompt == "short", region)
-        temperature = request.temperature
-        if temperature is None:
-            temperature = float(card.sampling.get("temperature", 0.0))
-        longest = request.max_tokens or int(card.sampling.get("max_tokens", 0)) or None
         return chat_body(
             self._model,
             card.system,
-            data_url(seen),
-            hints + explained + instruction,
+            url,
+            text,
             seed=request.seed,
-            temperature=temperature,
-            max_tokens=longest,
+            temperature=self._temperature(request),
+            max_tokens=request.max_tokens or int(card.sampling.get("max_tokens", 0)) or None,
+            grammar=grammar,
         )
 
 
@@ -244,84 +302,3 @@ def _task(request: ConvertRequest) -> Task | None:
     if request.target != "auto":
         return TASKS[request.target]
     return None if request.refine is None else task_of_code(request.refine[1])
-
-
-class _Clock:
-    """Seconds since the start of a request, by name; a name keeps its first time."""
-
-    def __init__(self) -> None:
-        self._began = time.perf_counter()
-        self.marks: dict[str, float] = {}
-
-    def now(self) -> float:
-        return time.perf_counter() - self._began
-
-    def leave_out(self, seconds: float) -> None:
-        """What is counted on its own."""
-        self._began += seconds
-
-    def mark(self, name: str) -> None:
-        self.marks.setdefault(name, self.now())
-
-
-@dataclass
-class _Exchange:
-    """An answer on its way from the server's messages to events."""
-
-    running: Running
-    answer: RemoteAnswer
-    clock: _Clock
-    pieces: int = 0
-    reason: str = ""
-    counts: dict[str, int] = field(default_factory=dict)
-    _told: bool = False
-
-    def answered(self) -> None:
-        self.clock.mark("encode")
-
-    def take(self, delta: Delta) -> bool:
-        """Take over a message; True where nothing more needs to be read."""
-        if delta.tokens is not None:
-            self.counts["tokens"] = delta.tokens
-        if delta.prompt_tokens is not None:
-            self.counts["prompt_tokens"] = delta.prompt_tokens
-        if delta.reason is not None:
-            self.reason = REASONS.get(delta.reason, "stop")
-        if delta.text:
-            if not self.pieces:
-                self.clock.mark("first_token")
-                self.running.emit(protocol.Encoding(1.0))
-            self.pieces += 1
-            self._emit(self.answer.take(delta.text))
-        return bool(self.answer.reason)
-
-    def finish(self, more: dict[str, Any]) -> None:
-        """The last text and the figures."""
-        self._emit(self.answer.finish())
-        task = self.answer.task
-        assert task is not None
-        reason = self.answer.reason or self.reason or "stop"
-        total, first = self.clock.now(), self.clock.marks["first_token"]
-        tokens = self.counts.get("tokens") or self.pieces
-        writing = total - first
-        stats = {
-            **more,
-            **{name: round(value, 4) for name, value in self.clock.marks.items()},
-            "total": round(total, 4),
-            "prompt_tokens": self.counts.get("prompt_tokens", 0),
-            "reused_tokens": 0,
-            "tokens": tokens,
-            "tokens_per_second": round((tokens - 1) / writing, 2) if writing > 0 else 0.0,
-            "finish_reason": reason,
-            "target": task.name,
-        }
-        self.running.emit(protocol.Done(reason, stats))
-
-    def _emit(self, text: str) -> None:
-        if not text:
-            return
-        task = self.answer.task
-        if task is not None and self.answer.wanted is None and not self._told:
-            self._told = True
-            self.running.emit(protocol.Target(task.name, None))
-        self.running.emit(protocol.Token(text))

@@ -6,11 +6,13 @@ and the picture are for the host that the user named.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from typing import Any
 
 import httpx
@@ -25,7 +27,18 @@ LONGEST_ERROR = 65_536  # bytes of an error's body that are looked at
 OPTIONAL = ("stream_options", "seed")  # what a strict server may refuse and we can do without
 _SPACE = b" \t\r\n\xef\xbb\xbf"
 
-TakeDelta = Callable[[Delta], bool]
+LINGER = 0.5  # seconds to wait for the counts of an answer that is complete
+
+
+class Wanted(Enum):
+    """What is still to be read of an answer."""
+
+    all = auto()
+    counts = auto()  # the code is complete; only how many tokens it was would be good to know
+    nothing = auto()
+
+
+TakeDelta = Callable[[Delta], Wanted]
 
 
 @dataclass(frozen=True)
@@ -45,12 +58,13 @@ class Patience:
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """What a server says of itself: its models' names, their contexts in tokens (0: untold), and
-    the seconds it took to say so."""
+    """What a server says of itself: its models' names, their contexts in tokens (0: untold), the
+    seconds it took to say so, and whether all of them are run by llama.cpp's own server."""
 
     models: tuple[str, ...]
     contexts: tuple[int, ...]
     seconds: float
+    llama_server: bool = False
 
 
 def open_client(server: Server, patience: Patience) -> httpx.AsyncClient:
@@ -84,12 +98,15 @@ async def ask_models(server: Server, patience: Patience) -> ServerFacts:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise failure(GARBLED, server, words="no list of models") from None
     names = tuple(clip(row["id"], server) for row in rows)
-    return ServerFacts(names, tuple(_context(row) for row in rows), round(seconds, 4))
+    ours = bool(rows) and all(row.get("owned_by") == "llamacpp" for row in rows)
+    return ServerFacts(names, tuple(_context(row) for row in rows), round(seconds, 4), ours)
 
 
 def _context(row: dict[str, Any]) -> int:
-    value = row.get("max_model_len")
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    meta = row.get("meta")
+    told = (row.get("max_model_len"), meta.get("n_ctx") if isinstance(meta, dict) else None)
+    whole = (value for value in told if isinstance(value, int) and not isinstance(value, bool))
+    return max(0, next(whole, 0))
 
 
 async def ask(
@@ -101,22 +118,24 @@ async def ask(
 ) -> None:
     """POST a chat request; `answered` is called with the headers, `take` for each message.
 
-    Where `take` returns True nothing more is read and the connection is closed, by which servers
-    notice that they can stop. Raises VisCodexError for whatever is not a complete answer.
+    As soon as `take` wants nothing more the connection is closed, by which servers notice that
+    they can stop; where it only wants the counts, they are waited for LINGER at most.
+    Raises VisCodexError for whatever is not a complete answer.
     """
     body = dict(body)
     try:
-        async with open_client(server, patience) as client:
-            while True:
-                url = f"{server.base}/chat/completions"
-                async with client.stream("POST", url, json=body) as response:
-                    if response.status_code == 200:
-                        answered()
-                        await _receive(response, server, take)
-                        return
-                    said = await _read(response, LONGEST_ERROR)
-                    if not _drop_refused(body, response.status_code, said):
-                        raise of_status(response, said, server)
+        while True:  # each time over a new connection: a server may close one that it answered on
+            async with (
+                open_client(server, patience) as client,
+                client.stream("POST", f"{server.base}/chat/completions", json=body) as response,
+            ):
+                if response.status_code == 200:
+                    answered()
+                    await _receive(response, server, take)
+                    return
+                said = await _read(response, LONGEST_ERROR)
+                if not _drop_refused(body, response.status_code, said):
+                    raise of_status(response, said, server)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise of_exception(error, server) from error
 
@@ -133,52 +152,75 @@ def _drop_refused(body: dict[str, Any], status: int, said: bytes) -> bool:
 
 
 async def _receive(response: httpx.Response, server: Server, take: TakeDelta) -> None:
-    """Hand over the messages of an answer, whether it streams or comes as one object.
+    """Hand over the messages of an answer until it has all that is wanted."""
+    incoming = _Incoming(server, take)
+    chunks = response.aiter_bytes()
+    while True:
+        lingering = incoming.wanted is Wanted.counts
+        try:
+            chunk = await asyncio.wait_for(anext(chunks), LINGER if lingering else None)
+        except StopAsyncIteration:
+            break
+        except (asyncio.TimeoutError, httpx.HTTPError):
+            if lingering:  # nothing is missing but a number
+                return
+            raise
+        incoming.feed(chunk)
+        if incoming.wanted is Wanted.nothing:
+            return
+    incoming.finish()
+
+
+class _Incoming:
+    """The bytes of an answer, whether it streams or comes as one object.
 
     The first byte tells which; content types are not relied upon, as proxies change them.
     """
-    lines, whole, ended = DataLines(), bytearray(), False
-    first = b""
-    try:
-        async for chunk in response.aiter_bytes():
-            first = first or chunk.lstrip(_SPACE)[:1]
-            if not first:
-                continue
-            if first == b"<":
-                raise failure(GARBLED, server, words="an HTML page")
-            if first in (b"{", b"["):
-                whole += chunk
-                if len(whole) > LONGEST_BODY:
-                    raise failure(GARBLED, server, words="far too much JSON")
-                continue
-            for payload in lines.feed(chunk):
-                ended, over = _take_payload(payload, server, take, ended)
-                if over:
-                    return
-        for payload in lines.finish():
-            ended, over = _take_payload(payload, server, take, ended)
-            if over:
+
+    def __init__(self, server: Server, take: TakeDelta) -> None:
+        self.wanted = Wanted.all
+        self._server, self._take = server, take
+        self._lines, self._whole = DataLines(), bytearray()
+        self._first = b""
+        self._ended = False
+
+    def feed(self, chunk: bytes) -> None:
+        self._first = self._first or chunk.lstrip(_SPACE)[:1]
+        if not self._first:
+            return
+        if self._first == b"<":
+            raise failure(GARBLED, self._server, words="an HTML page")
+        if self._first in (b"{", b"["):
+            self._whole += chunk
+            if len(self._whole) > LONGEST_BODY:
+                raise failure(GARBLED, self._server, words="far too much JSON")
+            return
+        try:
+            self._take_all(self._lines.feed(chunk))
+        except LineTooLong:
+            raise failure(GARBLED, self._server, words="a line without an end") from None
+
+    def finish(self) -> None:
+        """The connection has ended. Raises VisCodexError where that is too soon."""
+        self._take_all(self._lines.finish())
+        if self._whole:
+            delta = parse_delta(bytes(self._whole), self._server)
+            self._take(delta if delta.reason else replace(delta, reason="stop"))
+        elif not self._lines.seen and self._first:
+            raise failure(GARBLED, self._server, words="plain text")
+        elif self._first and not self._ended and self.wanted is Wanted.all:
+            raise failure(CUT_OFF, self._server)
+
+    def _take_all(self, payloads: Iterable[str]) -> None:
+        for payload in payloads:
+            if payload == "[DONE]":
+                self._ended, self.wanted = True, Wanted.nothing
+            elif payload:
+                delta = parse_delta(payload, self._server)
+                self._ended = self._ended or delta.reason is not None
+                self.wanted = self._take(delta)
+            if self.wanted is Wanted.nothing:
                 return
-    except LineTooLong:
-        raise failure(GARBLED, server, words="a line without an end") from None
-    if whole:
-        delta = parse_delta(bytes(whole), server)
-        take(delta if delta.reason else replace(delta, reason="stop"))
-    elif not lines.seen and first:
-        raise failure(GARBLED, server, words="plain text")
-    elif first and not ended:
-        raise failure(CUT_OFF, server)
-
-
-def _take_payload(payload: str, server: Server, take: TakeDelta, ended: bool) -> tuple[bool, bool]:
-    """Whether the answer is complete now, and whether reading is to stop."""
-    if payload == "[DONE]":
-        return True, True
-    if not payload:
-        return ended, False
-    delta = parse_delta(payload, server)
-    stop = take(delta)
-    return ended or delta.reason is not None, stop
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes:

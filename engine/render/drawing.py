@@ -29,10 +29,13 @@ class Drawing:
 class Drawer:
     """Holds the renderers, each started when it is first needed. A context manager."""
 
-    def __init__(self, *, allow_unwalled: bool = False) -> None:
-        """`allow_unwalled` see PlotRunner."""
+    def __init__(
+        self, *, allow_unwalled: bool = False, stopped: threading.Event | None = None
+    ) -> None:
+        """`allow_unwalled` see PlotRunner. While `stopped` is set nothing is drawn."""
+        self._stopped = stopped or threading.Event()
         self._pages = HtmlRenderer()
-        self._plots = PlotRunner(allow_unwalled=allow_unwalled)
+        self._plots = PlotRunner(allow_unwalled=allow_unwalled, stopped=self._stopped)
 
     def __enter__(self) -> Drawer:
         return self
@@ -58,9 +61,11 @@ class Drawer:
         """Draw code. `size` is the window of a page (height None: as high as the page); a chart
         comes in the size its own code says.
 
-        Raises VisCodexError: render_failed with the line of a script that is at fault, timeout, or
-        no_sandbox where nothing would hold a script.
+        Raises VisCodexError: render_failed with the line of a script that is at fault, timeout,
+        no_sandbox where nothing would hold a script, or cancelled.
         """
+        if self._stopped.is_set():
+            raise VisCodexError(ErrorCode.cancelled, "Cancelled.")
         if target == "html":
             problem = TASKS[target].check(code)
             if problem:

@@ -81,8 +81,10 @@ class PlotRunner:
         fork: bool | None = None,
         wall: str | None = None,
         allow_unwalled: bool = False,
+        stopped: threading.Event | None = None,
     ) -> None:
-        """`fork` False starts a process per script; None decides by the system.
+        """`fork` False starts a process per script; None decides by the system. While `stopped` is
+        set scripts are refused (VisCodexError, cancelled); `close` ends those that run.
 
         `wall` is a name of `engine.sandbox.choose.WALLS`, None that of this system. With
         `allow_unwalled` scripts run even where the wall does not stand: they can then do whatever
@@ -90,6 +92,7 @@ class PlotRunner:
         """
         self._wall = wall_name() if wall is None else wall
         self._allow_unwalled = allow_unwalled
+        self._stopped = stopped or threading.Event()
         self._state: WallState | None = None
         self._nice = nice
         self._fork = hasattr(os, "fork") if fork is None else fork
@@ -172,6 +175,8 @@ class PlotRunner:
     def _run_forked(self, request: dict[str, Any]) -> PlotResult:
         while True:
             warm = self._running()
+            if self._stopped.is_set():  # maybe while the process started
+                raise VisCodexError(ErrorCode.cancelled, "Cancelled.")
             folder = None
             try:
                 folder = new_job_folder(warm.root)

@@ -19,7 +19,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
-from budgets import SAMPLES, SECONDS, Row, never_seen, print_row
+from budgets import SAMPLES, Row, never_seen, print_row
 from peers import Command, Run, Server, Setting, data_url, peak_memory
 from PIL import Image
 
@@ -101,7 +101,9 @@ def beside(files: ModelFiles, tools: Path, tokens: int, repeats: int, work: Path
 
         peak = 0
         for number in range(repeats + 1):
-            picture = to_grid(load_picture(never_seen(SAMPLES / "login.png", number)), files.card.image)
+            picture = to_grid(
+                load_picture(never_seen(SAMPLES / "login.png", number)), files.card.image
+            )
             path = work / "picture.png"
             picture.save(path)
             found = convert(number)
@@ -125,7 +127,9 @@ def beside(files: ModelFiles, tools: Path, tokens: int, repeats: int, work: Path
         first = statistics.median(run.first for run in list_of_runs)
         speed = statistics.median(run.speed for run in list_of_runs)
         counts = {run.prompt_tokens for run in list_of_runs}
-        print(f"  {name:8} {first:7.3f} s to the first token, {speed:7.1f} tokens/s, prompt {counts}")
+        print(
+            f"  {name:8} {first:7.3f} s to the first token, {speed:7.1f} tokens/s, prompt {counts}"
+        )
     for peer in ("command", "server"):
         yield Row(f"first token, ours / {peer}'s", _ratio(runs, peer, "first"), 1.0, "x")
         yield Row(f"seconds a token, ours / {peer}'s", 1 / _ratio(runs, peer, "speed"), 1.0, "x")
@@ -143,27 +147,25 @@ def _ratio(runs: dict[str, list[Run]], peer: str, what: str) -> float:
     return statistics.median(getattr(ours, what) / getattr(theirs, what) for ours, theirs in pairs)
 
 
-class _Dictated(VisionSession):
-    """Computes all that any session computes, but what it writes is given."""
-
-    text: Iterator[int]
-
-    def draw(self, sampler: Sampler, row: int = -1) -> int:
-        super().draw(sampler, row)
-        return next(self.text)
-
-
 def drafted(files: ModelFiles, repeats: int) -> Iterator[Row]:
     """An edit of a page: written with the old code as draft, and without.
 
     Random weights would not write the edited page, so it is dictated to them: every pass, row and
     sampling is the real one.
     """
+    text: Iterator[int] = iter(())
     limits = files.card.image
     options = SessionOptions(context=CONTEXT, limits=limits)
-    session = _Dictated(
+    session = VisionSession(
         files.model, files.mmproj, options, CancelFlag.private(), lambda _part: None
     )
+    draw = session.main.draw
+
+    def dictated(sampler: Sampler, row: int = -1) -> int:
+        draw(sampler, row)
+        return next(text)
+
+    session.main.draw = dictated  # type: ignore[method-assign]
     code = (SAMPLES / "sources" / "login.html").read_text(encoding="utf-8")
     edited = code
     for before, after in EDIT.items():
@@ -180,7 +182,8 @@ def drafted(files: ModelFiles, repeats: int) -> Iterator[Row]:
     def once(known: Sequence[int] | None) -> float:
         with session.tokenize(parts, picture, picture_key(picture)) as chunks:
             session.prefill(chunks, lambda _part: None)
-        session.text = iter(new)
+        nonlocal text
+        text = iter(new)
         began = time.perf_counter()
         write(
             session, [Sampling()], "", len(new), old=known, on_text=lambda *_: None,
@@ -192,7 +195,9 @@ def drafted(files: ModelFiles, repeats: int) -> Iterator[Row]:
     pairs = [(once(None), once(old)) for _ in range(repeats)]
     session.close()
     plain = statistics.median(slow for slow, _ in pairs)
-    print(f"  {len(new)} tokens, {stays:.0%} of them old; without a draft {len(new) / plain:.1f} / s")
+    print(
+        f"  {len(new)} tokens, {stays:.0%} of them old; without a draft {len(new) / plain:.1f} / s"
+    )
     # As a budget: seconds with the draft over seconds without, at most 1 / 2.5.
     ratio = statistics.median(fast / slow for slow, fast in pairs)
     yield Row("edit with a draft / without", ratio, 0.4, "x")
@@ -200,7 +205,9 @@ def drafted(files: ModelFiles, repeats: int) -> Iterator[Row]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tools", type=Path, required=True, help="folder of llama-server and so on")
+    parser.add_argument(
+        "--tools", type=Path, required=True, help="folder of llama-server and so on"
+    )
     parser.add_argument("--big", type=Path, help="folder for the model of 3B shape")
     parser.add_argument("--only-big", action="store_true")
     parser.add_argument("--repeats", type=int, default=5)

@@ -41,8 +41,7 @@ def print_row(row: Row) -> None:
     """One line of the table."""
     verdict = "" if row.value <= row.budget else "  over"
     print(
-        f"{row.what:42} {row.value:8.3f} {row.unit}"
-        f"   budget {row.budget:.2f} {row.unit}{verdict}",
+        f"{row.what:42} {row.value:8.3f} {row.unit}   budget {row.budget:.2f} {row.unit}{verdict}",
         flush=True,
     )
 
@@ -125,11 +124,15 @@ def preview_rows(repeats: int) -> Iterator[Row]:
 
 
 def other_rows(repeats: int) -> Iterator[Row]:
-    from engine.compare import similarity
+    from engine.compare import Reference, similarity
 
     image = Image.open(SAMPLES / "login.png").convert("RGB")
     seconds = median_seconds(lambda: similarity(image, image), repeats)
     yield Row("compare two 480 x 386 pictures", seconds, 0.1)
+    large = image.resize((1280, 720))
+    reference = Reference(large)
+    seconds = median_seconds(lambda: reference.compare(large), repeats)
+    yield Row("compare 1280 x 720, snip read", seconds, 0.05)
     command = [sys.executable, "-m", "app.cli", "--help"]
     seconds = median_seconds(
         lambda: subprocess.run(command, cwd=ROOT, capture_output=True, check=True), repeats

@@ -110,7 +110,9 @@ class Server:
             [str(program), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         self._client = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", timeout=600, limits=httpx.Limits(max_keepalive_connections=0)
+            base_url=f"http://127.0.0.1:{port}",
+            timeout=600,
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
         self.peak = 0
 
@@ -148,7 +150,11 @@ class Server:
         with self._client.stream("POST", "/v1/chat/completions", json=body) as answer:
             answer.raise_for_status()
             for event in _events(answer):
-                if first is None and event["choices"] and event["choices"][0]["delta"].get("content"):
+                if (
+                    first is None
+                    and event["choices"]
+                    and event["choices"][0]["delta"].get("content")
+                ):
                     first = time.perf_counter() - began
                 timings = event.get("timings", timings)
         if first is None:

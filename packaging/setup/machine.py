@@ -44,6 +44,8 @@ APP_PACKAGES = (
 )
 # A real screen for the capture tests, and the fonts the page generator draws with.
 DEV_PACKAGES = (
+    "dbus",
+    "desktop-file-utils",
     "fonts-cantarell",
     "fonts-crosextra-carlito",
     "fonts-croscore",
@@ -57,6 +59,7 @@ DEV_PACKAGES = (
     "fonts-quicksand",
     "fonts-roboto",
     "openbox",
+    "xdotool",
     "xvfb",
 )
 PACKAGES = {"app": APP_PACKAGES, "dev": APP_PACKAGES + DEV_PACKAGES}

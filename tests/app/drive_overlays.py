@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import astuple
 
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from app.capture.geometry import NativeRect
 from app.capture.models import Shot
 from app.capture.snip import Snip
 from app.theme import OVERLAY
@@ -44,10 +46,11 @@ def main() -> None:
     shots = []
     for screen in QGuiApplication.screens():
         size = screen.geometry().size() * screen.devicePixelRatio()
-        shots.append(Shot(screen, numbered(size.width(), size.height())))
+        windows = (NativeRect(size.width() - 200, 30, 300, 90),)
+        shots.append(Shot(screen, numbered(size.width(), size.height()), windows))
     facts: dict[str, dict[str, object]] = {}
     for number, shot in enumerate(shots):
-        snip = Snip(shots, colours)
+        snip = Snip(shots, colours, last=("quarter", NativeRect(30, 40, 500, 600)))
         snip.show()
         application.processEvents()
         overlay = snip.overlays[number]
@@ -69,6 +72,11 @@ def main() -> None:
         assert after is not None
         assert grown is not None
 
+        QTest.keyClick(overlay, Qt.Key.Key_W)
+        window = overlay.native_selection
+        QTest.keyClick(overlay, Qt.Key.Key_L)
+        last = [one.native_selection for one in snip.overlays]
+
         taken: list[QImage] = []
         snip.taken.connect(taken.append)
         drag(overlay, QPoint(10, 20), QPoint(110, 70))
@@ -82,6 +90,10 @@ def main() -> None:
             "image": [image.width(), image.height()],
             "corner": [corner.red(), corner.green()],
             "wanted_corner": rect[:2],
+            "window": None if window is None else [window.x, window.width, window.height],
+            "window_wanted": [shot.image.width() - 200, 200, 90],
+            "last": [None if one is None else astuple(one) for one in last],
+            "region": snip.region is not None and [snip.region[0], *astuple(snip.region[1])],
             "others_cleared": cleared,
             "tiny_refused": tiny_refused,
             "nudged": [after.x - before.x, after.y - before.y],

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, QSettings, Qt
-from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter, QPaintEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -120,8 +120,45 @@ def run(folder: Path) -> dict[str, object]:
         "shown_ms": round(shown_ms),
         "visible": window.isVisible(),
     }
+    facts.update(take_by_click_and_key(application, window, target, folder))
     window.close()
     return facts
+
+
+def take_by_click_and_key(
+    application: QApplication, window: MainWindow, target: Target, folder: Path
+) -> dict[str, object]:
+    """Snip the target again by a click on it, then once more by the key of the last region."""
+    sizes = []
+    for way in ("click", "key"):
+        before = window.controller.session.picture
+        window.actions_by_name["snip"].trigger()
+        until(application, lambda: window.flow.snip is not None)
+        assert window.flow.snip is not None
+        overlay = window.flow.snip.overlays[0]
+        until(application, overlay.isActiveWindow)
+        if way == "click":
+            spot = target.mapToGlobal(QPoint(30, 280)) - overlay.mapToGlobal(QPoint(0, 0))
+            QTest.mouseMove(overlay, spot)
+            QTest.qWait(50)
+            QGuiApplication.primaryScreen().grabWindow(0).save(str(folder / "hover.png"))
+            QTest.mouseClick(overlay, Qt.MouseButton.LeftButton, pos=spot)
+        else:
+            QTest.keyClick(overlay, Qt.Key.Key_L)
+            QTest.keyClick(overlay, Qt.Key.Key_Return)
+        until(application, lambda old=before: window.controller.session.picture is not old)
+        picture = window.controller.session.picture
+        assert picture is not None
+        until(application, window.isVisible)
+        until(application, window.windowHandle().isExposed)
+        image = QImage.fromData(picture.png)
+        corners = [
+            image.pixelColor(x, y).name()
+            for y in (5, picture.height - 5)
+            for x in (5, picture.width - 5)
+        ]
+        sizes.append([[picture.width, picture.height], corners])
+    return {"windows": sizes}
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from engine.compare import similarity
+from engine.remembered import Memory, Record
 from engine.sandbox.landlock import abi_version
 from tests.app.command import (
     CHART,
@@ -125,6 +126,15 @@ class TestConvert:
         first, second, third = (viscodex(*arguments, seed).out for seed in (7, 7, 8))
         assert first == second != third
         assert first.startswith("w0 w")
+
+    def test_a_grammar(self, samples: Path, tmp_path: Path, scripted: dict[str, Path]) -> None:
+        (tmp_path / "page.gbnf").write_text('root ::= [^/]+ "/p>"')
+        arguments = ("--to", "html", "--model", scripted["page"], "--max-tokens", 40)
+        ended = viscodex(
+            "convert", samples / "login.png", *arguments, "--grammar", tmp_path / "page.gbnf"
+        )
+        assert ended.status == 0, ended.err
+        assert ended.out == "<!DOCTYPE html>\n<body><p>Sign in</p>\n"
 
     def test_the_best_of_several_answers(self, samples: Path, scripted: dict[str, Path]) -> None:
         arguments = ("convert", samples / "login.png", "--to", "html", "--json", "--best-of", 6)
@@ -318,6 +328,14 @@ class TestInspection:
         assert any(device["kind"] == "cpu" for device in found)
         assert all(device["memory_total"] >= device["memory_free"] >= 0 for device in found)
         assert "CPU" in viscodex("devices").out
+
+    def test_devices_forget_what_failed(self) -> None:
+        memory = Memory()
+        memory.keep(Record("key", "model", failed=("GPU0",)))
+        ended = viscodex("devices", "--forget")
+        assert ended.status == 0
+        assert "forgot 1 " in ended.err
+        assert not memory.path.exists()
 
     def test_doctor_looks_at_every_part(self) -> None:
         ended = viscodex("doctor", "--json")

@@ -162,3 +162,18 @@ class TestBadInput:
         assert ended.status == 2
         assert "Traceback" in ended.err
         assert ended.err.splitlines()[-1].startswith("viscodex: error: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [(None, "does not exist"), ("page ::= [a]", "rule named root"), ('root ::= "a', "parse")],
+)
+def test_grammars(
+    content: str | None, word: str, samples: Path, tmp_path: Path, scripted: dict[str, Path]
+) -> None:
+    grammar = tmp_path / "page.gbnf"
+    if content is not None:
+        grammar.write_text(content)
+    arguments = ("--model", scripted["page"], "--grammar", grammar, "--out", tmp_path / "x.html")
+    assert_one_line(viscodex("convert", samples / "login.png", *arguments), 2, word)
+    assert not (tmp_path / "x.html").exists()

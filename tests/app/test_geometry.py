@@ -147,3 +147,23 @@ def test_arrows_move_by_native_pixels(driven: dict[str, dict[str, object]]) -> N
 
 def test_tiny_selection_is_refused(driven: dict[str, dict[str, object]]) -> None:
     assert all(facts["tiny_refused"] for facts in driven.values())
+
+
+def test_window_by_key_is_cut_at_the_edge_of_its_screen(
+    driven: dict[str, dict[str, object]],
+) -> None:
+    for name, facts in driven.items():
+        assert facts["window"] == facts["window_wanted"], name
+
+
+def test_last_region_goes_to_its_own_screen(driven: dict[str, dict[str, object]]) -> None:
+    for name, facts in driven.items():
+        assert facts["last"] == [
+            [30, 40, 500, 600] if screen["name"] == "quarter" else None
+            for screen in SCREENS["screens"]  # type: ignore[attr-defined]
+        ], name
+
+
+def test_the_region_taken_is_known(driven: dict[str, dict[str, object]]) -> None:
+    for name, facts in driven.items():
+        assert facts["region"] == [name, *facts["native"]]  # type: ignore[misc]

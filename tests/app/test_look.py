@@ -26,6 +26,8 @@ TEXT_ON_GROUND = [
     ("text", "bad_soft"),
     ("text", "warn_soft"),
     ("text", "selection"),
+    ("text", "good_soft"),
+    ("text", "match"),
     ("muted", "window"),
     ("muted", "surface"),
     ("muted", "raised"),
@@ -37,6 +39,7 @@ TEXT_ON_GROUND = [
     ("warn", "window"),
     ("bad", "window"),
     *[(name, "surface") for name in asdict(LIGHT) if name.startswith("code_")],
+    *[(name, "raised") for name in asdict(LIGHT) if name.startswith("code_")],
     *[(name, "bad_soft") for name in ("code_name", "code_string", "code_punctuation")],
 ]
 
@@ -125,9 +128,10 @@ def test_one_icon_font_and_none_of_the_others(qapp: QApplication) -> None:
 
 
 def test_no_two_actions_share_a_shortcut(qapp: QApplication) -> None:
-    keys = [key for action in make_actions(qapp).values() for key in action.shortcuts()]
-    texts = [key.toString() for key in keys]
-    assert all(texts)
+    made = make_actions(qapp)
+    keys = [(spec.scope, key) for spec in ACTIONS for key in made[spec.name].shortcuts()]
+    texts = [(scope, key.toString()) for scope, key in keys]
+    assert all(text for _, text in texts)
     assert len(texts) == len(set(texts))
 
 

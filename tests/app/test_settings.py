@@ -39,7 +39,7 @@ EVERYTHING = store.Settings(
     server="office",
     servers=(SERVER, store.RemoteServer("here", "http://127.0.0.1:8080")),
     hotkey="",
-    capture_delay=3,
+    capture_delay=5,
     scripts=False,
     unwalled=True,
     preview_width="phone",
@@ -48,7 +48,7 @@ EVERYTHING = store.Settings(
     history_count=0,
     private=True,
     notifications=False,
-    launch_at_login=True,
+    tray=False,
     first_run_done=True,
     window={"main/geometry": "AAECAw=="},
 )

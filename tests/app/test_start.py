@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("llama_cpp", "numpy", "matplotlib", "onnxruntime", "rapidocr", "torch", "mss", "cv2")
+HEAVY = (
+    "llama_cpp",
+    "numpy",
+    "matplotlib",
+    "onnxruntime",
+    "rapidocr",
+    "torch",
+    "mss",
+    "cv2",
+    "jeepney",
+)
 
 PROBE = """
 import json, sys, time

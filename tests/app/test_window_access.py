@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.actions import ACTIONS
 from app.session import State
 from app.views import dialogs
 from tests.app.scripted import DIED, ScriptedClient, answer
@@ -88,7 +89,10 @@ def test_pane_shortcuts_move_the_focus(make_window: Make, qtbot: Any, sample: Pa
 def test_every_shortcut_is_an_action_of_the_window(make_window: Make) -> None:
     window = make_window(ScriptedClient, request)
     assert QKeySequence("Ctrl+N") in window.actions_by_name["snip"].shortcuts()
-    assert set(window.actions_by_name.values()) <= set(window.actions())
+    held = {*window.actions(), *window.code.actions()}
+    assert set(window.actions_by_name.values()) == held
+    scopes = {spec.name: spec.scope for spec in ACTIONS}
+    assert all(scopes[action.objectName()] == "code" for action in window.code.actions())
 
 
 # Window ---------------------------------------------------------------------

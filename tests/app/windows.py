@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from PySide6.QtGui import QTextCursor
+
 from app.session import State
 from app.views.main_window import MainWindow
 
@@ -46,3 +48,10 @@ def trigger(window: MainWindow, name: str) -> None:
     action = window.actions_by_name[name]
     assert action.isEnabled(), name
     action.trigger()
+
+
+def type_at_end(window: MainWindow, qtbot: Any, text: str) -> None:
+    """Type one line at the end of the code."""
+    window.code.focus_pane()
+    window.code.edit.moveCursor(QTextCursor.MoveOperation.End)
+    qtbot.keyClicks(window.code.edit, text)

@@ -53,7 +53,7 @@ class Script:
     mixing: float = 0.0  # size of random attention weights: what is said depends on all before
 
 
-def vocabulary(script: Script) -> tuple[list[str], list[str]]:
+def vocabulary(script: Script, control: Sequence[str] = CONTROL) -> tuple[list[str], list[str]]:
     """Tokens and merges."""
     tokens = [LETTERS[value] for value in range(256)]
     merges = []
@@ -63,14 +63,13 @@ def vocabulary(script: Script) -> tuple[list[str], list[str]]:
             if word[:end] not in tokens:
                 tokens.append(word[:end])
     tokens += [written(word) for word in script.words if written(word) not in tokens]
-    return [*tokens, *CONTROL], merges
+    return [*tokens, *control], merges
 
 
 def build(folder: Path, script: Script, *, context: int = 2048, **card: object) -> ModelFiles:
     """Write model, mmproj and card into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokens, merges = vocabulary(script)
-    _write_text(folder / "model-f32.gguf", tokens, merges, script, context)
+    write_text(folder / "model-f32.gguf", script, context)
     write_vision(folder / "mmproj-f32.gguf")
     values: dict[str, object] = {
         "name": "scripted",
@@ -86,25 +85,42 @@ def build(folder: Path, script: Script, *, context: int = 2048, **card: object) 
     )
 
 
-def _write_text(
-    path: Path, tokens: list[str], merges: list[str], script: Script, context: int
+def write_text(
+    path: Path,
+    script: Script,
+    context: int = 2048,
+    *,
+    architecture: str = "qwen2vl",
+    marks: Sequence[str] = (),
+    template: str = "",
 ) -> None:
-    writer = gguf.GGUFWriter(path, "qwen2vl")
+    """The language model; `marks` are further control tokens."""
+    control = (*CONTROL, *(mark for mark in marks if mark not in CONTROL))
+    tokens, merges = vocabulary(script, control)
+    writer = gguf.GGUFWriter(path, architecture)
     writer.add_type("model")
     writer.add_name("scripted")
     writer.add_context_length(context)
     writer.add_embedding_length(WIDTH)
     writer.add_feed_forward_length(64)
-    writer.add_block_count(1)
+    layers = 2 if architecture == "qwen3vl" else 1  # the last one takes nothing from the tower
+    writer.add_block_count(layers)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(HEADS)
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_rope_freq_base(10000.0)
-    writer.add_rope_dimension_sections([8, 12, 12, 0])
+    if architecture.endswith("vl"):
+        writer.add_rope_dimension_sections([8, 12, 12, 0])
+    if architecture == "qwen3vl":
+        writer.add_num_deepstack_layers(1)
+    if architecture == "gemma3":
+        writer.add_sliding_window(32)
+    if template:
+        writer.add_chat_template(template)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("qwen2")
     writer.add_token_list(tokens)
-    writer.add_token_types([3 if token in CONTROL else 1 for token in tokens])
+    writer.add_token_types([3 if token in control else 1 for token in tokens])
     writer.add_token_merges(merges)
     writer.add_eos_token_id(tokens.index("<|im_end|>"))
     writer.add_pad_token_id(tokens.index("<|endoftext|>"))
@@ -114,14 +130,14 @@ def _write_text(
     output = np.zeros((len(tokens), WIDTH), np.float32)
     number = {token: index for index, token in enumerate(tokens)}
     # The last norm makes a unit vector sqrt(WIDTH) long.
-    length = np.sqrt(np.float32(WIDTH))
-    output[number["<|im_end|>"], :] = 1.0 / length
+    root = np.sqrt(np.float32(WIDTH))
+    output[number["<|im_end|>"], :] = 1.0 / root
     for word, nexts in script.follows.items():
-        column = number[word if word in CONTROL else written(word)]
-        output[:, column] = -20.0 / length
+        column = number[word if word in control else written(word)]
+        output[:, column] = -20.0 / root
         for following, logit in nexts.items():
-            row = number[following if following in CONTROL else written(following)]
-            output[row, column] = logit / length
+            row = number[following if following in control else written(following)]
+            output[row, column] = logit / root
     writer.add_tensor("token_embd.weight", unit)
     writer.add_tensor("output_norm.weight", np.ones(WIDTH, np.float32))
     writer.add_tensor("output.weight", output)
@@ -130,16 +146,23 @@ def _write_text(
     def square() -> np.ndarray:
         return (script.mixing * rng.normal(size=(WIDTH, WIDTH))).astype(np.float32)
 
-    for name in ("attn_q", "attn_k", "attn_v"):
-        writer.add_tensor(f"blk.0.{name}.weight", square())
-        writer.add_tensor(f"blk.0.{name}.bias", np.zeros(WIDTH, np.float32))
-    writer.add_tensor("blk.0.attn_output.weight", square())
-    for name in ("attn_norm", "ffn_norm"):
-        writer.add_tensor(f"blk.0.{name}.weight", np.ones(WIDTH, np.float32))
-    for name in ("ffn_gate", "ffn_up"):
-        writer.add_tensor(f"blk.0.{name}.weight", np.zeros((64, WIDTH), np.float32))
-    writer.add_tensor("blk.0.ffn_down.weight", np.zeros((WIDTH, 64), np.float32))
-    _finish(writer)
+    for layer in range(layers):
+        for name in ("attn_q", "attn_k", "attn_v"):
+            writer.add_tensor(f"blk.{layer}.{name}.weight", square())
+            if architecture.startswith("qwen2"):
+                writer.add_tensor(f"blk.{layer}.{name}.bias", np.zeros(WIDTH, np.float32))
+        writer.add_tensor(f"blk.{layer}.attn_output.weight", square())
+        norms = {"attn_norm": WIDTH, "ffn_norm": WIDTH}
+        if architecture in ("gemma3", "qwen3", "qwen3vl"):
+            norms |= {"attn_q_norm": WIDTH // HEADS, "attn_k_norm": WIDTH // HEADS}
+        if architecture == "gemma3":
+            norms |= {"post_attention_norm": WIDTH, "post_ffw_norm": WIDTH}
+        for name, length in norms.items():
+            writer.add_tensor(f"blk.{layer}.{name}.weight", np.ones(length, np.float32))
+        for name in ("ffn_gate", "ffn_up"):
+            writer.add_tensor(f"blk.{layer}.{name}.weight", np.zeros((64, WIDTH), np.float32))
+        writer.add_tensor(f"blk.{layer}.ffn_down.weight", np.zeros((WIDTH, 64), np.float32))
+    finish(writer)
 
 
 def write_vision(path: Path, projected: int = WIDTH, layers: int = 2) -> None:
@@ -185,10 +208,10 @@ def write_vision(path: Path, projected: int = WIDTH, layers: int = 2) -> None:
     writer.add_tensor("mm.0.bias", random(4 * VISION))
     writer.add_tensor("mm.2.weight", random(projected, 4 * VISION))
     writer.add_tensor("mm.2.bias", np.ones(projected, np.float32))
-    _finish(writer)
+    finish(writer)
 
 
-def _finish(writer: gguf.GGUFWriter) -> None:
+def finish(writer: gguf.GGUFWriter) -> None:
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

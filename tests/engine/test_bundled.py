@@ -10,7 +10,16 @@ import pytest
 from engine.client import EngineClient
 from engine.errors import VisCodexError
 from engine.models.store import BUNDLED, ModelFiles, find_model, verify
-from engine.protocol import ConvertRequest, Done, Target, TextRead, Token
+from engine.protocol import (
+    ConvertRequest,
+    Done,
+    Encoding,
+    Loading,
+    Prefilling,
+    Target,
+    TextRead,
+    Token,
+)
 from engine.tasks import TASKS
 
 
@@ -57,3 +66,26 @@ def test_the_second_request_reuses_the_picture(client: EngineClient, samples: Pa
         done = list(client.convert(request))[-1]
         assert isinstance(done, Done)
     assert done.stats["reused_tokens"] >= done.stats["image_tokens"]
+
+
+def test_progress_rises_in_every_phase(files: ModelFiles, samples: Path) -> None:
+    request = ConvertRequest(
+        samples / "login.png",
+        target="html",
+        hints="never",
+        max_tokens=12,
+        refine=("Make it blue.", "<p>line of code</p>\n" * 150),
+    )
+    with EngineClient(files) as engine:
+        events = list(engine.convert(request))
+    for kind, ends in ((Loading, (0.0, 1.0)), (Encoding, (0.0, 1.0)), (Prefilling, None)):
+        told = [event.fraction for event in events if isinstance(event, kind)]
+        assert told == sorted(told)
+        assert len(set(told)) > (2 if ends else 1)
+        if ends:
+            assert told[0] == ends[0] and told[-1] > 0.95
+        else:  # that a prompt is read is told by the first token
+            assert told[0] > 0 and told[-1] < 1
+    done = events[-1]
+    assert isinstance(done, Done)
+    assert done.stats["tokens_per_second"] > 0

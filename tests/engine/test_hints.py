@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from engine.hints import TextLine, format_hints, measure_colours, read, reading_order
+from engine.hints import (
+    SMALL_PRINT,
+    TextLine,
+    format_hints,
+    measure_colours,
+    read,
+    reading_order,
+    worth_giving,
+)
 
 
 def line(text: str, box: tuple[float, float, float, float] = (0, 0, 9, 9)) -> TextLine:
@@ -104,3 +112,29 @@ def test_text_that_runs_upwards_or_downwards_is_read(turn: Image.Transpose) -> N
     ImageDraw.Draw(flat).text((20, 12), "Temperature", fill="black", font_size=28)
     texts = " ".join(item.text for item in read(flat.transpose(turn)))
     assert "Temperature" in texts
+
+
+@pytest.mark.parametrize(
+    ("height", "scale", "given_away"),
+    [
+        (SMALL_PRINT - 0.1, 1.0, True),
+        (SMALL_PRINT, 1.0, False),
+        (2 * SMALL_PRINT - 0.1, 0.5, True),  # large here, but the model sees it half as large
+        (2 * SMALL_PRINT, 0.5, False),
+        (SMALL_PRINT - 0.1, 1.1, False),
+    ],
+)
+def test_auto_gives_hints_for_print_that_is_small_to_the_model(
+    height: float, scale: float, given_away: bool
+) -> None:
+    lines = [line("word", (0, 10, 50, 10 + height))]
+    assert worth_giving(lines, ("auto", "auto"), scale) is given_away
+    assert worth_giving(lines, ("auto", "always"), scale)
+    assert worth_giving(lines, ("always", "auto"), scale)
+    assert not worth_giving([], ("always",), scale)
+
+
+def test_auto_goes_by_the_middle_line() -> None:
+    small, large = line("a", (0, 0, 9, SMALL_PRINT - 1)), line("b", (0, 0, 9, SMALL_PRINT + 9))
+    assert worth_giving([large, small, small], ("auto",), 1.0)
+    assert not worth_giving([small, large, large], ("auto",), 1.0)

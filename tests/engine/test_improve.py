@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,15 @@ def test_only_what_measures_better_replaces() -> None:
     assert not better(scored(0.5), scored(0.5))
     several = [scored(None), scored(0.4), scored(0.4), scored(0.39)]
     assert best(several) is several[1]
+
+
+def test_one_measure_alone_does_not_decide() -> None:
+    old = Drawn("x", "html", b"png", Similarity(0.60, 0.60, 0.60, 0.60, 0.60))
+    for name in ("layout", "colour", "pixels", "text"):
+        brilliant = replace(Similarity(0.55, 0.5, 0.5, 0.5, 0.5), **{name: 1.0})
+        assert not better(Drawn("x", "html", b"png", brilliant), old)
+        poor = replace(Similarity(0.65, 0.7, 0.7, 0.7, 0.7), **{name: 0.3})
+        assert better(Drawn("x", "html", b"png", poor), old)
 
 
 def test_a_repair_tells_the_error_to_models_that_listen() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from engine.images import ImageLimits
 from engine.llama.answer import Answer
 from engine.llama.ledger import ImageItem, cells_of, positions_of
 from engine.llama.library import llama, mtmd
-from engine.llama.sampling import LoopGuard, Sampling
+from engine.llama.sampling import Sampling
 from engine.llama.session import SessionOptions, VisionSession
 from engine.llama.vision import picture_key
 from engine.prompt import PromptPart, build_prompt
@@ -129,7 +130,7 @@ def test_cells_and_positions_are_apart(session: VisionSession) -> None:
     assert session.ledger.cells == cells_of(items)
     assert session.ledger.position == positions_of(items)
     assert session.ledger.cells - session.ledger.position == 24 - 6
-    last = llama.llama_memory_seq_pos_max(session._memory, 0)
+    last = llama.llama_memory_seq_pos_max(session.main._memory, 0)
     assert last == session.ledger.position - 1
 
 
@@ -138,11 +139,11 @@ def test_reuse_gives_the_logits_of_a_cold_run(mixing: VisionSession) -> None:
     first, second = (build_prompt("", text, "```html\n") for text in ("draw", "paint this"))
     prefill(session, first, image)
     other = session.logits()
-    session._forget()
+    session.forget()
     prefill(session, second, image)
     cold = session.logits()
     assert np.abs(other - cold).max() > 0.1  # the prompt matters
-    session._forget()
+    session.forget()
     prefill(session, second, picture("pink"))
     assert np.abs(session.logits() - cold).max() > 0.001  # the picture matters
 
@@ -187,7 +188,7 @@ def test_a_long_prompt_goes_in_batches(session: VisionSession) -> None:
     items, _ = prefill(session, parts, picture())
     assert cells_of(items) > 512
     sampler = session.sampler(Sampling())
-    assert session.vocabulary.piece(session.draw(sampler)) == b"<p>"
+    assert session.vocabulary.piece(session.main.draw(sampler)) == b"<p>"
     sampler.close()
 
 
@@ -219,7 +220,7 @@ def test_cancelled_while_the_picture_is_encoded(mixing: VisionSession, flag: Can
     # Nothing half-done was kept.
     prefill(session, parts, image)
     warm = session.logits()
-    session._forget()
+    session.forget()
     session.vision._cache.clear()
     prefill(session, parts, image)
     np.testing.assert_allclose(session.logits(), warm, atol=1e-4)
@@ -237,7 +238,68 @@ def test_cancelled_while_decoding(session: VisionSession, flag: CancelFlag) -> N
     assert caught.value.code is ErrorCode.cancelled
     assert session.ledger.items == items
     session.append(5)
-    assert llama.llama_memory_seq_pos_max(session._memory, 0) == session.ledger.position - 1
+    assert llama.llama_memory_seq_pos_max(session.main._memory, 0) == session.ledger.position - 1
+
+
+def test_without_an_abort_callback_it_stops_between_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a graphics device, which does not ask the callback."""
+    monkeypatch.setattr("engine.llama.session._strlen", lambda: None)
+    flag, image = CancelFlag.private(), picture()
+    files = build(tmp_path, chain("<p>", "<|im_end|>"), context=4096)
+    options = SessionOptions(context=4096, limits=LIMITS)
+    with closing(
+        VisionSession(files.model, files.mmproj, options, flag, lambda _: None)
+    ) as session:
+        parts = build_prompt("", "z " * 1000, "```html\n")
+        with session.tokenize(parts, image, picture_key(image)) as chunks:
+            cells = cells_of(chunks.items)
+            session.prefill(chunks, lambda _: None)
+            session.forget()
+            began = session.decoded
+
+            def stop(_fraction: float) -> None:
+                flag.set()
+
+            with pytest.raises(VisCodexError) as caught:
+                session.prefill(chunks, stop)
+            assert caught.value.code is ErrorCode.cancelled
+            assert session.decoded - began == session.ledger.cells < cells - 512
+            flag.clear()
+            read = session.ledger.cells
+            assert session.prefill(chunks, lambda _: None).reused == read  # it goes on from there
+
+
+@pytest.mark.parametrize(
+    ("limit", "kept"),
+    # 24 cells of 512 floats are 49,152 bytes. Which of the pictures 1 2 3 1 are kept at the end?
+    [(0, []), (49_151, []), (49_152, [1]), (98_304, [3, 1]), (1_000_000, [2, 3, 1])],
+)
+def test_remembered_pictures_are_bounded_by_bytes(
+    tmp_path: Path, flag: CancelFlag, limit: int, kept: list[int]
+) -> None:
+    files = build(tmp_path, chain("<p>", "<|im_end|>"))
+    options = SessionOptions(context=1024, limits=LIMITS, remembered=limit)
+    with closing(
+        VisionSession(files.model, files.mmproj, options, flag, lambda _: None)
+    ) as session:
+        parts = build_prompt("", "go", "```html\n")
+        pictures = {number: picture(f"#{number}{number}8") for number in (1, 2, 3)}
+        for number in (1, 2, 3, 1):
+            prefill(session, parts, pictures[number])
+            assert session.vision.cached_bytes <= limit
+        keys = {picture_key(image): number for number, image in pictures.items()}
+        assert [keys[key] for key in session.vision._cache] == kept
+        assert session.vision.encoded == (3 if len(kept) == 3 else 4)
+        # One that is too large neither stays nor drives out the others.
+        prefill(session, parts, picture("red", (560, 560)))
+        if limit < 400 * 2048:
+            assert [keys[key] for key in session.vision._cache] == kept
+        # What lies in the cells is not encoded again all the same.
+        encoded = session.vision.encoded
+        prefill(session, build_prompt("", "again", "```html\n"), picture("red", (560, 560)))
+        assert session.vision.encoded == encoded
 
 
 def test_cancelled_while_loading(tmp_path: Path) -> None:
@@ -270,19 +332,6 @@ def test_the_flag_is_seen_by_another_holder_at_once() -> None:
     assert not other.is_set()
     flag.close()
     assert not flag.path or not flag.path.exists()
-
-
-def test_the_loop_guard_lets_tables_pass() -> None:
-    def loops(tokens: list[int]) -> bool:
-        guard = LoopGuard()
-        return max(list(map(guard.repeats, tokens)))
-
-    assert not loops([1, 2, 3] * 30)  # thirty equal cells
-    assert loops([1, 2, 3] * 60)
-    assert loops([7] * 200)
-    assert not loops(list(range(200)) * 4)
-    assert loops(list(range(200)) * 6)
-    assert not loops([index * index % 97 + index // 97 for index in range(3000)])
 
 
 @pytest.mark.parametrize(

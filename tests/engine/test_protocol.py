@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from engine.errors import ErrorCode, VisCodexError
 from engine.hints import TextLine
 from engine.protocol import (
     EVENTS,
+    MAX_FRAME_BYTES,
     REQUESTS,
     Cancelled,
     CancelRequest,
@@ -40,6 +42,7 @@ from engine.protocol import (
     decode_event,
     decode_request,
     encode,
+    read_line,
 )
 
 SAMPLE_REQUESTS: list[Request] = [
@@ -141,6 +144,34 @@ def test_a_broken_request_is_told_by_its_number(body: dict[str, object]) -> None
     with pytest.raises(FrameError) as caught:
         decode_request(json.dumps(body).encode())
     assert caught.value.id == 5
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"type": "token", "text": 7},
+        {"type": "token", "text": None},
+        {"type": "token", "text": "a", "candidate": "0"},
+        {"type": "loading", "fraction": "half"},
+        {"type": "encoding", "fraction": True},
+        {"type": "done", "reason": "stop", "stats": []},
+        {"type": "target", "name": "html", "confidence": {}},
+        {"type": "text_read", "lines": [7]},
+        {"type": "error", "code": "tired", "message": ""},
+    ],
+)
+def test_an_event_of_the_wrong_shape_is_refused(body: dict[str, object]) -> None:
+    with pytest.raises(FrameError) as caught:
+        decode_event(json.dumps({"id": 5, **body}).encode())
+    assert caught.value.id == 5
+
+
+def test_no_frame_is_longer_than_a_reader_takes() -> None:
+    with pytest.raises(VisCodexError) as caught:
+        encode(ReadTextRequest(bytes(MAX_FRAME_BYTES)), 1)
+    assert caught.value.code is ErrorCode.bad_input
+    with pytest.raises(FrameError):
+        read_line(io.BytesIO(b"x" * (MAX_FRAME_BYTES + 1)))
 
 
 def test_numbers_must_be_numbers() -> None:

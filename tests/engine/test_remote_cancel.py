@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -156,6 +157,21 @@ class TestProbe:
             (asked,) = server.asked
             assert asked.line == "GET /v1/models HTTP/1.1"
             assert asked.headers["authorization"] == f"Bearer {KEY}"
+
+    @pytest.mark.parametrize(
+        ("facts", "context"),
+        [
+            ({"max_model_len": 2048}, 2048),  # vLLM
+            ({"meta": {"n_ctx": 8192, "n_ctx_train": 32768}}, 8192),  # llama-server
+            ({"meta": None, "max_model_len": None}, 0),
+            ({"meta": {"n_ctx": True}, "max_model_len": "many"}, 0),
+            ({"meta": {"n_ctx": -1}}, 0),
+            ({}, 0),
+        ],
+    )
+    def test_contexts_as_servers_tell_them(self, facts: dict[str, Any], context: int) -> None:
+        with ChatServer([], facts=facts) as server:
+            assert probe(Server.at(server.url)).contexts == (context,)
 
     def test_a_server_that_is_not_there(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:

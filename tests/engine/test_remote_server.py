@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -199,6 +199,7 @@ ANSWERS = [
 
 class TestPieces:
     @pytest.mark.parametrize(("target", "text"), ANSWERS)
+    @settings(deadline=None)
     @given(data=st.data())
     def test_an_answer_is_the_same_however_it_is_cut(
         self, target: str | None, text: str, data: st.DataObject
@@ -219,11 +220,19 @@ class TestPieces:
     def test_an_answer_without_end_is_ended(self) -> None:
         answer = RemoteAnswer(TASKS["html"])
         answer.take("```html\n")
-        for _ in range(2000):
-            answer.take("<p>word</p>\n" * 100)
+        for number in range(2000):
+            answer.take("".join(f"<p>word {100 * number + n}</p>\n" for n in range(100)))
             if answer.reason:
                 break
         assert answer.reason == "length"
+
+    @pytest.mark.parametrize("head", ["```html\n", "<!DOCTYPE html>\n", "I see: "])
+    def test_an_answer_in_a_loop_is_ended(self, head: str) -> None:
+        answer = RemoteAnswer(TASKS["html"])
+        answer.take(head)
+        for _ in range(100):
+            answer.take("<p>word</p>\n")
+        assert answer.reason == "loop"
 
     def test_a_line_without_end_is_refused(self) -> None:
         lines = DataLines()
@@ -232,6 +241,7 @@ class TestPieces:
         with pytest.raises(LineTooLong):
             list(lines.feed(b"x"))
 
+    @settings(deadline=None)
     @given(st.lists(st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]))))
     def test_lines_come_out_as_they_went_in(self, payloads: list[str]) -> None:
         data = b"".join(f"data: {text}\r\n\r\n".encode() for text in payloads)

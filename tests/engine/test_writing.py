@@ -42,11 +42,13 @@ def flag() -> CancelFlag:
     return CancelFlag.private()
 
 
-@pytest.fixture(scope="module")
-def session(tiny_model_dir: Path, flag: CancelFlag) -> Iterator[VisionSession]:
+@pytest.fixture(scope="module", params=[1, 3], ids=["one lane", "three lanes"])
+def session(
+    tiny_model_dir: Path, flag: CancelFlag, request: pytest.FixtureRequest
+) -> Iterator[VisionSession]:
     """Random weights: what comes next hangs on everything before it."""
     (model,), (mmproj,) = (tiny_model_dir.glob(f"{kind}-*.gguf") for kind in ("model", "mmproj"))
-    options = SessionOptions(context=512, limits=LIMITS)
+    options = SessionOptions(context=512, limits=LIMITS, threads=request.param)
     loaded = VisionSession(model, mmproj, options, flag, lambda _: None)
     yield loaded
     loaded.close()
@@ -77,7 +79,7 @@ def run(
 ) -> Written:
     prefill(session, instruction)
     written = Written([""] * len(samplings), 0, [""] * len(samplings), [])
-    draw = session.draw
+    draw = session.main.draw
 
     def noted(sampler: Sampler, row: int = -1) -> int:
         written.tokens.append(draw(sampler, row))
@@ -93,7 +95,7 @@ def run(
         written.reasons[number] = reason
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "draw", noted)
+        patch.setattr(session.main, "draw", noted)
         write(
             session,
             samplings,
@@ -109,7 +111,8 @@ def run(
 
 def assert_only_the_prompt_is_left(session: VisionSession) -> None:
     ends = [
-        llama.llama_memory_seq_pos_max(session._memory, number) for number in range(MOST_BRANCHES)
+        llama.llama_memory_seq_pos_max(session.main._memory, number)
+        for number in range(MOST_BRANCHES)
     ]
     assert ends == [session.ledger.position - 1] + [-1] * (MOST_BRANCHES - 1)
 
@@ -121,7 +124,7 @@ def test_there_are_branches_for_all_candidates() -> None:
 def logits_after(session: VisionSession, tokens: Sequence[int]) -> NDArray[np.float32]:
     """Logits (vocabulary,) after the prompt and some tokens, decoded one by one."""
     prefill(session)
-    with Branches(session, 1) as branches:
+    with Branches(session, session.main, [0]) as branches:
         for token in tokens:
             branches.extend({0: [token]})
         return session.logits()
@@ -144,14 +147,53 @@ def test_rows_of_branches_have_the_logits_of_one_alone(session: VisionSession) -
     alone = [logits_after(session, answer) for answer in answers]
     assert min(np.abs(a - b).max() for a, b in itertools.combinations(alone, 2)) > 1
     prefill(session)
-    with Branches(session, 4) as branches:
+    with Branches(session, session.main, range(4)) as branches:
         branches.extend(dict(enumerate(answers)))  # in one pass, as guesses are
         for number, answer in enumerate(answers):
             branches.rewind(number, len(answer) - 1)
         branches.extend({number: answer[-1:] for number, answer in enumerate(answers)})
         for number, logits in enumerate(alone):
-            np.testing.assert_allclose(session.logits(number), logits, atol=TIE)
+            np.testing.assert_allclose(session.main.logits(number), logits, atol=TIE)
     assert_only_the_prompt_is_left(session)
+
+
+def test_every_lane_holds_the_prompt(session: VisionSession) -> None:
+    answer = np.random.default_rng(1).integers(0, 470, 24).tolist()
+    alone = logits_after(session, answer)
+    prefill(session, "Something else.")
+    other = session.lanes(3)  # what they held before is gone
+    prefill(session)
+    lanes = session.lanes(3)
+    assert lanes == other
+    for lane in lanes:
+        with Branches(session, lane, [5, 7]) as branches:
+            branches.extend({5: answer[:3], 7: answer})
+            np.testing.assert_allclose(lane.logits(26), alone, atol=TIE)
+
+
+def test_what_fails_in_one_lane_ends_all(session: VisionSession) -> None:
+    prefill(session)
+    heard: list[int] = []
+
+    def on_text(number: int, text: str) -> None:
+        heard.append(number)
+        if heard.count(2) == 10:
+            raise VisCodexError(ErrorCode.internal, "Two has enough.")
+
+    with pytest.raises(VisCodexError, match="Two has enough"):
+        write(
+            session,
+            [Sampling(0.8, seed=seed) for seed in range(4)],
+            "",
+            400,
+            old=None,
+            on_text=on_text,
+            on_step=lambda: None,
+            on_end=lambda number, reason: None,
+        )
+    assert max(map(heard.count, range(4))) < 100
+    assert_only_the_prompt_is_left(session)
+    assert run(session, [Sampling(), Sampling(0.9)]).texts[1]
 
 
 def test_answers_written_together(session: VisionSession) -> None:
@@ -160,7 +202,9 @@ def test_answers_written_together(session: VisionSession) -> None:
     together = run(session, [Sampling(0.0), *seeds])
     assert together.texts[0][:20] == alone.texts[0][:20]
     assert len(set(together.texts)) == 4
-    assert together.passes == LENGTH
+    lanes = len(session.lanes(4))
+    assert lanes == session.threads
+    assert together.passes == LENGTH if lanes == 1 else LENGTH < together.passes <= lanes * LENGTH
     assert_only_the_prompt_is_left(session)
 
 
@@ -237,7 +281,7 @@ def test_cancelled_between_passes(session: VisionSession, flag: CancelFlag) -> N
     finally:
         flag.clear()
     assert caught.value.code is ErrorCode.cancelled
-    assert len(heard) <= 24
+    assert len(heard) <= 32
     assert_only_the_prompt_is_left(session)
     assert run(session, [Sampling()]).texts[0]
 

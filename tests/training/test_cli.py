@@ -31,7 +31,7 @@ def _command(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_every_command_has_help_with_an_example():
     listed = _command("--help")
     assert listed.returncode == 0
-    for name in ("run", "export", "publish", "evaluate"):
+    for name in ("run", "merge", "export", "publish", "evaluate"):
         text = _command(name, "--help").stdout
         assert "Example:" in text, name
         assert name in listed.stdout

@@ -7,8 +7,14 @@ import torch
 from transformers import (
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
+    Qwen2Config,
+    Qwen2ForCausalLM,
     Qwen2VLConfig,
     Qwen2VLForConditionalGeneration,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
 )
 
 from engine.errors import ErrorCode, VisCodexError
@@ -33,23 +39,29 @@ TEXT = {
 MODELS = {
     "qwen2_5_vl": (Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, "hidden_size"),
     "qwen2_vl": (Qwen2VLConfig, Qwen2VLForConditionalGeneration, "embed_dim"),
+    "qwen3_vl": (Qwen3VLConfig, Qwen3VLForConditionalGeneration, "hidden_size"),
+    "qwen2": (Qwen2Config, Qwen2ForCausalLM, ""),
+    "qwen3": (Qwen3Config, Qwen3ForCausalLM, ""),
 }
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_table_is_complete_for_the_class_of_transformers(family: str) -> None:
     config, model, width = MODELS[family]
-    vision = {"depth": 2, "num_heads": 2, width: 64}
+    deepstack = [0, 1] if family == "qwen3_vl" else []
+    vision = {"depth": 2, "num_heads": 2, width: 64, "deepstack_visual_indexes": deepstack}
+    settings = {"text_config": TEXT, "vision_config": vision} if width else TEXT
     with torch.device("meta"):
-        names = list(model(config(text_config=TEXT, vision_config=vision)).state_dict())
-    assert set(match_tensors(names, family)) == expected_names(family, 3, 2, tied=False)
+        names = list(model(config(**settings)).state_dict())
+    expected = expected_names(family, 3, 2, tied=False, deepstack=len(deepstack))
+    assert set(match_tensors(names, family)) == expected
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("spelling", ["published", "current"])
 def test_names_lead_there_and_back(family: str, spelling: str) -> None:
     every_gguf = []
-    for canonical in expected_names(family, 12, 11, tied=False):
+    for canonical in expected_names(family, 12, 11, tied=False, deepstack=3):
         name = hugging_face_name(canonical, family, spelling)
         tensor = match_tensors([name], family)[canonical]
         assert tensor.source == name

@@ -14,7 +14,8 @@ from typing import Any
 from engine.errors import VisCodexError
 from engine.models.card import FILE_NAME, ModelCard
 from engine.models.check import check_files
-from training.export.checkpoint import open_checkpoint
+from training.checkpoint import open_checkpoint
+from training.export.checkpoint import FAMILIES
 from training.export.mmproj import write_mmproj
 from training.export.text import write_text
 from training.export.writing import check_type
@@ -57,7 +58,7 @@ def export_checkpoint(
     if not isinstance(card, ModelCard):
         card = ModelCard.from_json({"name": name, **card})
     card = replace(card, name=name or card.name)
-    source = open_checkpoint(checkpoint_dir)
+    source = open_checkpoint(checkpoint_dir, FAMILIES)
     out.mkdir(parents=True, exist_ok=True)
     model, mmproj = out / f"model-{text_type}.gguf", out / f"mmproj-{mmproj_type}.gguf"
     places = (model, mmproj, out / FILE_NAME)

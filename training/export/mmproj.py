@@ -7,8 +7,10 @@ from pathlib import Path
 
 import gguf
 
-from training.export.checkpoint import Checkpoint, Section, broken, read_json
+from training.checkpoint import Checkpoint, Section
+from training.export.checkpoint import pieces_of
 from training.export.writing import write_gguf
+from training.tensors import broken, read_json
 
 ARCHITECTURE = "clip"
 PROJECTORS = {"qwen2_5_vl": "qwen2.5vl_merger", "qwen2_vl": "qwen2vl_merger"}
@@ -45,7 +47,8 @@ def write_mmproj(checkpoint: Checkpoint, path: Path, wanted: str, name: str) -> 
         writer.add_vision_image_std(list(std))
         describe(writer, vision, text_width)
 
-    return write_gguf(path, ARCHITECTURE, keys, checkpoint.pieces("vision", "projector"), wanted)
+    pieces = pieces_of(checkpoint, "vision", "projector")
+    return write_gguf(path, ARCHITECTURE, keys, pieces, wanted)
 
 
 def picture_scale(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -8,9 +8,11 @@ import gguf
 import numpy as np
 from gguf import TokenType
 
-from training.export.checkpoint import Checkpoint, Piece, Section, broken
+from training.checkpoint import Checkpoint, Section
+from training.export.checkpoint import Piece, pieces_of
 from training.export.vocabulary import Vocabulary, read_vocabulary
 from training.export.writing import write_gguf
+from training.tensors import broken
 
 ARCHITECTURE = "qwen2vl"
 # This llama.cpp reads no epsilon for the architecture and takes 0; up to here that changes nothing.
@@ -42,7 +44,7 @@ def write_text(checkpoint: Checkpoint, path: Path, wanted: str, name: str) -> in
         if piece.name == TOKEN_TABLE:
             _check_rows(vocabulary, start, values)
 
-    pieces = checkpoint.pieces("language")
+    pieces = pieces_of(checkpoint, "language")
     table = next(piece for piece in pieces if piece.name == TOKEN_TABLE)
     if table.shape != (len(vocabulary.tokens), text.integer("hidden_size")):
         raise broken(

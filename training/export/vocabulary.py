@@ -11,7 +11,8 @@ from gguf import TokenType
 from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from training.export.checkpoint import Checkpoint, broken, read_json
+from training.checkpoint import Checkpoint
+from training.tensors import broken, read_json
 
 # llama.cpp knows this way of cutting text by the name "qwen2".
 PRE_TOKENIZER = "qwen2"

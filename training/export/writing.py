@@ -12,7 +12,8 @@ import numpy as np
 from gguf import GGMLQuantizationType as Type
 
 from engine.errors import ErrorCode, VisCodexError
-from training.export.checkpoint import Piece, broken
+from training.export.checkpoint import Piece
+from training.tensors import broken
 
 TYPES = {"F32": Type.F32, "F16": Type.F16, "BF16": Type.BF16, "Q8_0": Type.Q8_0}
 FILE_TYPES = {

@@ -3,70 +3,74 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtGui import QImage
 
-from app.capture.geometry import ScreenPlace, match_screens, native_place
-from app.capture.models import Availability, CaptureError, Shot
+from app.capture.geometry import ScreenPlace, match_screens
+from app.capture.models import DENIED, Availability, CaptureError, ScreenInfo, Shot
+from app.capture.permissions import ScreenAccess, system_access
+from app.capture.session_kind import SessionKind, session_kind
+from app.capture.windows import desktop_windows, on_screen
+
+_REASONS = {
+    SessionKind.NONE: "there is no screen",
+    SessionKind.WAYLAND: "",  # the portal handler is for that
+}
 
 
 class MssHandler:
     """Grabs each screen of its own, matched to Qt's screens by place and native size."""
 
     name = "mss"
+    waits = False
+
+    def __init__(self, access: ScreenAccess | None = None) -> None:
+        self._access = access or system_access()
 
     def available(self) -> Availability:
-        platform = QGuiApplication.platformName()
-        if platform in {"offscreen", "minimal"}:
-            return Availability(False, "there is no screen")
-        if sys.platform in {"win32", "darwin"}:
-            return Availability(True)
-        if platform == "wayland" or os.environ.get("WAYLAND_DISPLAY"):
-            return Availability(False, "snipping on Wayland is not supported yet")
-        if not os.environ.get("DISPLAY"):
-            return Availability(False, "there is no X display")
+        kind = session_kind()
+        if kind in _REASONS:
+            return Availability(False, _REASONS[kind])
         return Availability(True)
 
-    def grab(self) -> list[Shot]:
+    def grab(self, screens: Sequence[ScreenInfo]) -> list[Shot]:
         # Imported late: this costs start-up time, and only a machine with a screen can use it.
         import mss
         from mss.exception import ScreenShotError
 
+        permission = self._access.ask()
+        if not permission.granted:
+            raise CaptureError(permission.message, DENIED, permission.advice)
         if sys.platform == "darwin":
             # Without this the picture has half the pixels of a Retina screen.
             importlib.import_module("mss.darwin").IMAGE_OPTIONS = 0
-        screens = QGuiApplication.screens()
+        windows = desktop_windows()
         try:
             with mss.MSS() as grabber:
                 monitors: list[dict[str, Any]] = list(grabber.monitors[1:])
                 order = match_screens(
-                    [
-                        native_place(
-                            screen.geometry().x(),
-                            screen.geometry().y(),
-                            screen.geometry().width(),
-                            screen.geometry().height(),
-                            screen.devicePixelRatio(),
-                        )
-                        for screen in screens
-                    ],
+                    [one.place for one in screens],
                     [
                         ScreenPlace(one["left"], one["top"], one["width"], one["height"])
                         for one in monitors
                     ],
                 )
                 shots = [
-                    Shot(screen, _image(grabber.grab(monitors[index])))
-                    for screen, index in zip(screens, order, strict=True)
+                    Shot(
+                        one.screen,
+                        _image(grabber.grab(monitors[index])),
+                        on_screen(windows, one.place),
+                    )
+                    for one, index in zip(screens, order, strict=True)
                     if index is not None
                 ]
         except (ScreenShotError, OSError) as error:
-            raise CaptureError(f"The screen could not be grabbed: {error}") from error
+            raise CaptureError(f"the screen could not be grabbed: {error}") from error
         if not shots:
-            raise CaptureError("No screen of this display could be matched.")
+            raise CaptureError("no screen of this display could be matched")
         return shots
 
 

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import os
-import sys
+from collections.abc import Sequence
 
 from PySide6.QtGui import QGuiApplication
 
-from app.capture.models import Availability, CaptureError, Shot
+from app.capture.models import Availability, CaptureError, ScreenInfo, Shot
+from app.capture.session_kind import SessionKind, session_kind
 
 
 class QtScreenHandler:
     """Asks each QScreen for its picture."""
 
     name = "qt"
+    waits = False
 
     def available(self) -> Availability:
-        platform = QGuiApplication.platformName()
-        wayland = platform == "wayland" or bool(os.environ.get("WAYLAND_DISPLAY"))
-        if wayland and platform != "offscreen" and sys.platform not in {"win32", "darwin"}:
-            return Availability(False, "snipping on Wayland is not supported yet")
+        if session_kind() is SessionKind.WAYLAND:
+            return Availability(False)  # a black picture; the portal handler tells the reason
         if not QGuiApplication.screens():
             return Availability(False, "there is no screen")
         return Availability(True)
 
-    def grab(self) -> list[Shot]:
+    def grab(self, screens: Sequence[ScreenInfo]) -> list[Shot]:
         shots = []
-        for screen in QGuiApplication.screens():
-            image = screen.grabWindow(0).toImage()
+        for one in screens:
+            image = one.screen.grabWindow(0).toImage()
             if not image.isNull():
                 image.setDevicePixelRatio(1.0)
-                shots.append(Shot(screen, image))
+                shots.append(Shot(one.screen, image))
         if not shots:
-            raise CaptureError("The screen gave no picture.")
+            raise CaptureError("the screen gave no picture")
         return shots

@@ -1,0 +1,1 @@
+"""One key of the whole system that starts a snip: a handler for each way to get it."""

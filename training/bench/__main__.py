@@ -1,0 +1,40 @@
+"""Measure the factory against its budgets: `python -m training.bench merge --size 1B`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+application = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+@application.callback()
+def _commands() -> None:
+    """Measure the factory against its budgets, on random checkpoints of real shapes."""
+
+
+@application.command()
+def merge(
+    size: Annotated[str, typer.Option(help="0.5B, 1B or 7B.")] = "1B",
+    mergekit: Annotated[
+        Path | None,
+        typer.Option(help="Python of an environment with mergekit, to measure it beside."),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the checkpoints go for the time (default: /tmp).")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Best of so many runs.")] = 2,
+) -> None:
+    """Memory and time of a merge, beside copying the same bytes and beside mergekit.
+
+    Example: python -m training.bench merge --size 1B --mergekit /tmp/mk/bin/python
+    """
+    from training.bench.merge import measure
+
+    measure(size, mergekit=mergekit, folder=folder, repeats=repeats)
+
+
+if __name__ == "__main__":
+    application()

@@ -1,0 +1,410 @@
+"""Safetensors files in stretches: headers, planned shards, reading from threads, resumable writing.
+
+The safetensors library checks the files that are read, but maps them into memory whole and writes
+whole files only. Here a stretch of one tensor is held at a time, and never a mapping: the memory of
+a process is what it has asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from engine.errors import ErrorCode, VisCodexError
+from training.names import listed
+
+INDEX = "model.safetensors.index.json"
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+}
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+SYNC = 256_000_000  # bytes written between two points that a killed run can go on from
+_SAMPLES, _SAMPLE = 256, 4096
+
+
+def broken(message: str, advice: str) -> VisCodexError:
+    """The error for a checkpoint that cannot be used as it is."""
+    return VisCodexError(ErrorCode.model_broken, message, advice)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file of a checkpoint. Raises VisCodexError where there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise VisCodexError(
+            ErrorCode.bad_input,
+            f"There is no {path.name} in '{path.parent}'.",
+            "Give the folder of a checkpoint.",
+        ) from None
+    except (OSError, ValueError):
+        raise broken(f"'{path}' cannot be read as JSON.", "Mend the checkpoint.") from None
+
+
+def write_beside(path: Path, content: str | bytes, aside: Path | None = None) -> None:
+    """Write a small file, beside its place or in the folder `aside`, and rename it into place."""
+    part = (aside or path.parent) / f"{path.name}.{os.getpid()}.part"
+    data = content.encode() if isinstance(content, str) else content
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor in a file, whose values begin at the byte `offset`."""
+
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    path: Path
+    offset: int
+
+    @property
+    def count(self) -> int:
+        """How many values."""
+        return math.prod(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the values."""
+        return self.count * self.dtype.itemsize
+
+
+def read_header(path: Path) -> dict[str, Stored]:
+    """The tensors of a file. Raises VisCodexError for a missing or damaged file, and for tensors
+    that are no plain floating-point numbers."""
+    try:
+        with safe_open(path, framework="pt"):  # checks lengths, offsets and overlaps
+            pass
+    except FileNotFoundError:
+        raise broken(
+            f"The file '{path.name}' of the checkpoint is missing.", "Copy it whole."
+        ) from None
+    except SafetensorError as error:
+        raise broken(
+            f"The file '{path.name}' of the checkpoint is damaged ({error}).", "Copy it again."
+        ) from None
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    strange = {entry["dtype"] for entry in header.values()} - set(DTYPES)
+    if strange:
+        names = [name for name, entry in header.items() if entry["dtype"] in strange]
+        raise broken(
+            f"{listed(names)}: stored as {', '.join(sorted(strange))}, no plain numbers.",
+            "Use the weights that the checkpoint was quantized from.",
+        )
+    return {
+        name: Stored(
+            name,
+            DTYPES[entry["dtype"]],
+            tuple(entry["shape"]),
+            path,
+            8 + length + entry["data_offsets"][0],
+        )
+        for name, entry in header.items()
+    }
+
+
+def stored_tensors(folder: Path) -> dict[str, Stored]:
+    """All tensors of a checkpoint, in one file or in shards with or without an index.
+
+    Raises VisCodexError: bad_input where there are none, model_broken for missing or damaged files,
+    for tensors there twice and for an index that does not fit its files.
+    """
+    index = None
+    paths = sorted(folder.glob("*.safetensors"))
+    if (folder / INDEX).exists():
+        try:
+            index = {
+                name: str(file) for name, file in read_json(folder / INDEX)["weight_map"].items()
+            }
+        except (KeyError, TypeError, AttributeError):
+            raise broken(f"'{INDEX}' holds no weight_map.", "Mend the checkpoint.") from None
+        paths = [folder / name for name in sorted(set(index.values()))]
+    found: dict[str, Stored] = {}
+    for path in paths:
+        header = read_header(path)
+        repeated = [name for name in header if name in found]
+        if repeated:
+            raise broken(
+                f"{listed(repeated)} in more than one file.", "Keep one set of weights a folder."
+            )
+        found |= header
+    if index is not None:
+        wrong = {name for name, file in index.items() if _file_of(found, name) != file}
+        wrong |= set(found) - set(index)
+        if wrong:
+            raise broken(
+                f"{listed(wrong)}: not where '{INDEX}' says.", "Copy the checkpoint again, whole."
+            )
+    if not found:
+        raise VisCodexError(
+            ErrorCode.bad_input,
+            f"There are no safetensors files in '{folder}'.",
+            "Give the folder of a checkpoint.",
+        )
+    return found
+
+
+def _file_of(tensors: Mapping[str, Stored], name: str) -> str | None:
+    return tensors[name].path.name if name in tensors else None
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a weights file's size, its header and 256 stretches of 4 KiB, evenly spaced.
+
+    Another training step changes nearly every value, so this tells checkpoints apart without
+    reading them.
+    """
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = int.from_bytes(start, "little")
+        digest.update(start + file.read(length))
+        step = max(_SAMPLE, (size - 8 - length) // _SAMPLES)
+        for place in range(8 + length, size, step):
+            file.seek(place)
+            digest.update(file.read(_SAMPLE))
+    return digest.hexdigest()
+
+
+class _Handles:
+    """Unbuffered files, one a thread and path: threads then need no lock to seek."""
+
+    def __init__(self, mode: str) -> None:
+        self._mode = mode
+        self._local = threading.local()
+        self._every: list[FileIO] = []
+
+    def get(self, path: Path) -> FileIO:
+        mine: dict[Path, FileIO] = self._local.__dict__.setdefault("files", {})
+        if path not in mine:
+            mine[path] = FileIO(path, self._mode)
+            self._every.append(mine[path])
+        return mine[path]
+
+    def close(self) -> None:
+        for file in self._every:
+            file.close()
+
+
+def _bytes_of(values: torch.Tensor) -> memoryview:
+    return memoryview(values.view(torch.uint8).numpy())
+
+
+class Reader:
+    """Reads stretches of stored tensors; may be used from several threads at once."""
+
+    def __init__(self) -> None:
+        self._handles = _Handles("r")
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *ignored: object) -> None:
+        self._handles.close()
+
+    def read(self, tensor: Stored, start: int, stop: int) -> torch.Tensor:
+        """Values start..stop of the flattened tensor, in its own dtype."""
+        values = torch.empty(stop - start, dtype=tensor.dtype)
+        view = _bytes_of(values)
+        file = self._handles.get(tensor.path)
+        file.seek(tensor.offset + start * tensor.dtype.itemsize)
+        while view:
+            got = file.readinto(view)
+            if not got:
+                raise broken(f"The file '{tensor.path.name}' was cut short.", "Copy it again.")
+            view = view[got:]
+        return values
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A tensor to be written."""
+
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the values."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of a planned checkpoint."""
+
+    file: str
+    tensors: tuple[Planned, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all values."""
+        return sum(tensor.size for tensor in self.tensors)
+
+    def header(self) -> tuple[bytes, dict[str, int]]:
+        """The start of the file, and the byte at which the values of each tensor begin."""
+        entries: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+        place = 0
+        for tensor in self.tensors:
+            entries[tensor.name] = {
+                "dtype": NAMES[tensor.dtype],
+                "shape": tensor.shape,
+                "data_offsets": [place, place + tensor.size],
+            }
+            place += tensor.size
+        text = json.dumps(entries, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)
+        begin = 8 + len(text)
+        offsets = {t.name: begin + entries[t.name]["data_offsets"][0] for t in self.tensors}
+        return len(text).to_bytes(8, "little") + text, offsets
+
+
+def plan_shards(tensors: Sequence[Planned], most: int) -> list[Shard]:
+    """Cut a list of tensors into files of at most `most` bytes (a larger tensor has its own)."""
+    groups: list[list[Planned]] = [[]]
+    room = most
+    for tensor in tensors:
+        if groups[-1] and tensor.size > room:
+            groups.append([])
+            room = most
+        groups[-1].append(tensor)
+        room -= tensor.size
+    return [
+        Shard(f"model-{number:05}-of-{len(groups):05}.safetensors", tuple(group))
+        for number, group in enumerate(groups, 1)
+    ]
+
+
+def index_of(shards: Iterable[Shard]) -> str:
+    """The text of the index file."""
+    shards = list(shards)
+    table = {
+        "metadata": {"total_size": sum(shard.size for shard in shards)},
+        "weight_map": {t.name: shard.file for shard in shards for t in shard.tensors},
+    }
+    return json.dumps(table, indent=2) + "\n"
+
+
+class ShardWriter:
+    """Writes one shard beside its place and renames it when every tensor is there.
+
+    `notes` holds what was noted of each tensor that is safely on the disk; it outlives the process
+    in a journal in `state`. A tensor is noted only after its bytes were synced, so whatever moment
+    a run is killed at, the next one writes what is lacking and the file comes out the same.
+    Two processes that write the same shard write the same bytes, and do no harm.
+    """
+
+    def __init__(self, folder: Path, state: Path, shard: Shard) -> None:
+        self.shard = shard
+        self._place = folder / shard.file
+        self._part = folder / f"{shard.file}.part"
+        self._journal = state / f"{shard.file}.jsonl"
+        self.notes = read_notes(self._journal)
+        self._unsynced, self._pending = 0, dict[str, Any]()
+        self._syncing: Future[None] | None = None
+        if self.finished:
+            return
+        if not self._part.exists():
+            self.notes = {}
+        header, self._offsets = shard.header()
+        descriptor = os.open(self._part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        self._file = os.fdopen(descriptor, "r+b", buffering=0)
+        self._file.write(header)
+        self._file.truncate(len(header) + shard.size)
+        lines = "".join(_line(name, note) for name, note in self.notes.items())
+        write_beside(self._journal, lines)  # without a last line that was cut
+        self._handles = _Handles("r+")
+        self._syncer = ThreadPoolExecutor(1)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the shard is in its place."""
+        return self._place.exists()
+
+    def write(self, tensor: Planned, start: int, values: torch.Tensor) -> None:
+        """Put flat values into a tensor from its value `start` on; from any thread."""
+        file = self._handles.get(self._part)
+        file.seek(self._offsets[tensor.name] + start * tensor.dtype.itemsize)
+        view = _bytes_of(values.contiguous())
+        while view:
+            view = view[file.write(view) :]
+
+    def note(self, tensor: Planned, note: Any) -> None:
+        """All of a tensor is written; `note` is kept with that fact."""
+        self._pending[tensor.name] = note
+        self._unsynced += tensor.size
+        if self._unsynced >= SYNC:
+            self._sync()
+
+    def _sync(self) -> None:
+        if self._syncing is not None:
+            self._syncing.result()
+        notes, self._pending, self._unsynced = self._pending, {}, 0
+        self.notes |= notes
+        self._syncing = self._syncer.submit(self._keep, notes)
+
+    def _keep(self, notes: Mapping[str, Any]) -> None:
+        os.fsync(self._file.fileno())
+        with self._journal.open("a", encoding="utf-8") as journal:
+            journal.write("".join(_line(name, note) for name, note in notes.items()))
+            journal.flush()
+            os.fsync(journal.fileno())
+
+    def finish(self) -> None:
+        """Sync the file and put it into its place."""
+        missing = {tensor.name for tensor in self.shard.tensors} - set(self.notes | self._pending)
+        if missing:
+            raise ValueError(f"not written: {listed(missing)}")
+        self._sync()
+        self.close()
+        with suppress(FileNotFoundError):  # another process was first
+            os.replace(self._part, self._place)
+
+    def close(self) -> None:
+        """Wait for the disk and close the files."""
+        if self.finished:
+            return
+        self._syncer.shutdown()
+        self._handles.close()
+        self._file.close()
+        if self._syncing is not None:
+            self._syncing.result()
+
+
+def read_notes(journal: Path) -> dict[str, Any]:
+    """The notes in a journal; a last line that was cut short is left out."""
+    notes: dict[str, Any] = {}
+    with suppress(FileNotFoundError, ValueError, KeyError):
+        for line in journal.read_text(encoding="utf-8").splitlines():
+            entry = json.loads(line)
+            notes[entry["tensor"]] = entry["note"]
+    return notes
+
+
+def _line(name: str, note: Any) -> str:
+    return json.dumps({"tensor": name, "note": note}) + "\n"
