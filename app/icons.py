@@ -50,7 +50,7 @@ GLYPHS = {
     "undo": "arrow-counter-clockwise",
     "text": "text-t",
     "copy_text": "clipboard-text",
-    "refine": "magic-wand",
+    "refine": "paper-plane-right",
     "again": "shuffle",
     "back": "caret-left",
     "forward": "caret-right",

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QMenu,
     QPushButton,
-    QSizePolicy,
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
@@ -19,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.archive import Archive
-from app.views.dress import ICON, Dresser, Segments, announce
+from app.views.dress import ICON, Dresser, Segments, ShortLabel, announce
 from app.views.history_model import HistoryModel
 from app.views.rows import RowList
 
@@ -110,10 +109,8 @@ class HistoryPanel(QWidget):
         self.undo_bar.setObjectName("banner")
         row = QHBoxLayout(self.undo_bar)
         row.setContentsMargins(10, 4, 6, 4)
-        self._undo_text = QLabel()
+        self._undo_text = ShortLabel()
         self._undo_text.setObjectName("bannerText")
-        self._undo_text.setTextFormat(Qt.TextFormat.PlainText)
-        self._undo_text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.undo = QPushButton("Undo")
         self.undo.setAutoDefault(False)
         self.undo.setAccessibleName("Undo the deletion")
@@ -206,7 +203,7 @@ class HistoryPanel(QWidget):
         if below is not None:  # the next Delete hits the neighbour
             self.list.setCurrentIndex(self.model.index(self.model.row_of(below.id)))
         self._archive.delete([entry.id])
-        self._undo_text.setText(f"Deleted: {entry.title}")
+        self._undo_text.show_text(f"Deleted: {entry.title}")
         self._undo_text.setToolTip(entry.title)
         self.undo_bar.show()
         self._undo_timer.start()

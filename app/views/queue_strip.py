@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction, QResizeEvent
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
     QMenu,
     QPushButton,
-    QSizePolicy,
     QToolButton,
 )
 
 from app.picture_queue import PictureQueue
-from app.views.dress import ActionButton, Dresser, IconLabel
+from app.views.dress import ActionButton, Dresser, IconLabel, ShortLabel
 
 LONGEST_NAME = 48
 
@@ -32,16 +31,13 @@ class QueueStrip(QFrame):
         super().__init__()
         self.setObjectName("banner")
         self._dresser = dresser
-        self._text = ""
         icon = IconLabel(18)
         dresser.icon(icon, "picture", "accent")
         self.count = QLabel()
         self.count.setObjectName("bannerTitle")
         self.count.setAccessibleName("Pictures in the queue")
-        self.next_name = QLabel()
+        self.next_name = ShortLabel(Qt.TextElideMode.ElideMiddle)
         self.next_name.setObjectName("bannerText")
-        self.next_name.setTextFormat(Qt.TextFormat.PlainText)
-        self.next_name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.list = QToolButton()
         self.list.setText("Waiting")
         self.list.setAccessibleName("Pictures that wait")
@@ -78,8 +74,7 @@ class QueueStrip(QFrame):
         self.count.setToolTip("\n".join(f"Failed: {name}" for name in queue.failed))
         names = [one.name for one in queue.waiting]
         self.list.setText(f"Waiting: {len(names)}")
-        self._text = f"next: {names[0]}" if names else ""
-        self._elide()
+        self.next_name.show_text(f"next: {names[0]}" if names else "")
         self.menu.clear()
         for index, name in enumerate(names):
             action = self.menu.addAction(_short(name).replace("&", "&&"))
@@ -92,15 +87,6 @@ class QueueStrip(QFrame):
 
     def _told(self, index: int) -> Callable[[], None]:
         return lambda: self.removed.emit(index)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._elide()
-
-    def _elide(self) -> None:
-        room = self.next_name.width()
-        metrics = self.next_name.fontMetrics()
-        self.next_name.setText(metrics.elidedText(self._text, Qt.TextElideMode.ElideMiddle, room))
 
 
 def _short(name: str) -> str:

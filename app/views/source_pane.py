@@ -6,11 +6,20 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QAction, QImage, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QStackedWidget, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QToolButton, QWidget
 
 from app.incoming import Region
 from app.session import Picture
-from app.views.dress import ICON, ActionButton, Chip, Dresser, Pane, announce, flat_button
+from app.views.dress import (
+    ICON,
+    ActionButton,
+    Chip,
+    Dresser,
+    Pane,
+    ShortLabel,
+    announce,
+    flat_button,
+)
 from app.views.source_view import SourceView
 
 LARGEST_SHOWN = 2560
@@ -130,10 +139,9 @@ class SourcePane(Pane):
         layout = QHBoxLayout(row)
         layout.setContentsMargins(12, 4, 8, 4)
         layout.setSpacing(6)
-        self.part = QLabel()
+        self.part = ShortLabel()
         self.part.setObjectName("muted")
         self.part.setAccessibleName("Marked part")
-        self.part.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         unmark = _tool("Mark nothing", "Mark nothing (Esc)")
         dresser.icon(unmark, "close", "muted")
         unmark.clicked.connect(lambda: self.view.set_region(None))
@@ -158,7 +166,7 @@ class SourcePane(Pane):
         self._show_foot()
         if region is not None:
             x0, y0, x1, y1 = region
-            self.part.setText(f"{x1 - x0} × {y1 - y0}")
+            self.part.show_text(f"{x1 - x0} × {y1 - y0}")
             self.part.setToolTip(f"From {x0}, {y0} to {x1}, {y1}, in pixels")
 
 
