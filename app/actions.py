@@ -141,7 +141,15 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "A notice when a conversion ends while the window is away",
         checkable=True,
     ),
-    ActionSpec("model", "Choose a model…", "Use a GGUF model of your own", "model"),
+    ActionSpec(
+        "models",
+        "Models…",
+        "Models on this machine, to download, and on servers",
+        "model",
+        ("Ctrl+Shift+M",),
+    ),
+    ActionSpec("settings", "Settings…", "Everything that can be chosen", "settings", ("Ctrl+,",)),
+    ActionSpec("diagnostics", "Diagnostics…", "Check every part, and make a report", "info"),
     ActionSpec(
         "theme_system", "Like the system", "Light or dark as the system has it", checkable=True
     ),
@@ -256,10 +264,10 @@ PICTURE_KEYS: tuple[tuple[str, str], ...] = (
 """Keys inside the source picture; handled there, listed here for the help page."""
 
 
-def make_actions(parent: QObject) -> Mapping[str, QAction]:
+def make_actions(parent: QObject, table: tuple[ActionSpec, ...] = ACTIONS) -> Mapping[str, QAction]:
     """One QAction for each row of the table, with shortcuts and tool tips set."""
     made: dict[str, QAction] = {}
-    for spec in ACTIONS:
+    for spec in table:
         action = QAction(spec.text, parent)
         action.setObjectName(spec.name)
         action.setCheckable(spec.checkable)

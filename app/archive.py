@@ -90,6 +90,11 @@ class Archive(QObject):
         """Whether the history is there to be read."""
         return self._history is not None
 
+    @property
+    def history(self) -> History | None:
+        """The history itself, once it is open; for reading and for windows of its own."""
+        return self._history
+
     def open(self) -> None:
         """Open the history in the background and let go what is too old; once."""
         if self._begun:
@@ -102,8 +107,7 @@ class Archive(QObject):
             retention = Retention(*self._limits)
             folder = self._folder or default_folder()
             history = History.open(folder, private=self.private, retention=retention)
-            if not self.private:
-                history.set_retention(retention).result()
+            self._retain(history)
             self._history = history
             return history.notice
 
@@ -133,8 +137,28 @@ class Archive(QObject):
         def work() -> None:
             if self._history is not None:
                 self._history.set_private(private).result()
+                self._retain(self._history)
 
         self._write(work, lambda _: self.altered.emit())
+
+    def set_limits(self, days: int, count: int) -> None:
+        """How long entries are kept from now on; 0 is without limit."""
+        if (days, count) == self._limits:
+            return
+        self._limits = (days, count)
+
+        def work() -> None:
+            if self._history is not None:
+                self._retain(self._history)
+
+        self._write(work, lambda _: self.altered.emit())
+
+    def _retain(self, history: History) -> None:
+        """Let go what is too old; in private mode that waits until it ends."""
+        from app.store.history import Retention
+
+        if not history.private:
+            history.set_retention(Retention(*self._limits)).result()
 
     # Writing ------------------------------------------------------------------------------------
 

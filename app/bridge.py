@@ -56,6 +56,8 @@ class EngineBridge(QObject):
         self._arrived: deque[tuple[int, Any]] = deque()
         self._woken = threading.Event()
         self._client: Client | None = None
+        self._serving: tuple[int, Client] | None = None  # the run that is served, and by whom
+        self._generation = 0  # of the way to make clients
         self._lock = threading.Lock()
         self._closing = False
         self._started = 0
@@ -79,12 +81,14 @@ class EngineBridge(QObject):
         self._jobs.put((run, work))
 
     def change_client(self, make_client: Callable[[], Client]) -> None:
-        """Use another model from the next request on."""
+        """Use another model from the next request on; a conversion that runs comes to its end."""
         with self._lock:
             self._make_client = make_client
+            self._generation += 1
             old, self._client = self._client, None
-        if old is not None:
-            threading.Thread(target=old.close, name="engine-close", daemon=True).start()
+            converts = self._serving is not None and self._serving[0] > 0
+        if old is not None and not converts:
+            _close_aside(old)
         if self._thread.is_alive():
             self._jobs.put((0, _warm_up))
 
@@ -98,9 +102,9 @@ class EngineBridge(QObject):
         """Ask the engine to stop `run`; never blocks. True where it had not even begun."""
         with self._lock:
             self._cancelled.add(run)
-            client, begun = self._client, self._started >= run
-        if begun and client is not None:
-            threading.Thread(target=client.cancel, name="engine-cancel", daemon=True).start()
+            serving, begun = self._serving, self._started >= run
+        if begun and serving is not None:
+            threading.Thread(target=serving[1].cancel, name="engine-cancel", daemon=True).start()
         return not begun
 
     def close(self) -> None:
@@ -108,9 +112,11 @@ class EngineBridge(QObject):
         self._closing = True
         self._jobs.put(None)
         with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
+            clients = {self._client, self._serving[1] if self._serving else None}
+            self._client = None
+        for client in clients:
+            if client is not None:
+                client.close()
         if self._thread.is_alive():
             self._thread.join(3.0)
 
@@ -121,10 +127,13 @@ class EngineBridge(QObject):
                 if run in self._cancelled:
                     continue
                 self._started = max(run, self._started)
+            client: Client | None = None
             try:
-                client = self._get_client()
+                client = self._take_client(run)
                 repeated = False
                 for event in work(client):
+                    if run == 0 and client is not self._client:
+                        continue  # what became of a model that is no longer wanted
                     self._send(run, event)
                     if run in self._cancelled and not repeated:
                         # The first call may have come before the request was on its way.
@@ -133,18 +142,29 @@ class EngineBridge(QObject):
             except Exception as error:  # the thread must outlive every failing request
                 if not self._closing:
                     _LOG.debug("request %s failed", run, exc_info=True)
-                self._send(run, error)
+                if client is None or run > 0 or client is self._client:
+                    self._send(run, error)
+            with self._lock:
+                self._serving = None
+                replaced = client is not None and client is not self._client and run > 0
+            if replaced and client is not None and not self._closing:
+                _close_aside(client)
             self._send(run, None)
 
-    def _get_client(self) -> Client:
-        with self._lock:
-            if self._client is not None:
-                return self._client
-            make = self._make_client
-        client = make()
-        with self._lock:
-            self._client = client
-        return client
+    def _take_client(self, run: int) -> Client:
+        """The client of the present choice, marked as serving `run`."""
+        while True:
+            with self._lock:
+                if self._client is not None:
+                    self._serving = (run, self._client)
+                    return self._client
+                make, generation = self._make_client, self._generation
+            client = make()
+            with self._lock:
+                if generation == self._generation:
+                    self._client = client
+                    continue
+            client.close()
 
     def _send(self, run: int, event: Any) -> None:
         if self._closing:
@@ -165,3 +185,8 @@ class EngineBridge(QObject):
 
 def _warm_up(client: Client) -> Iterable[Any]:
     return client.warm_up()
+
+
+def _close_aside(client: Client) -> None:
+    """Ending an engine may take a moment."""
+    threading.Thread(target=client.close, name="engine-close", daemon=True).start()

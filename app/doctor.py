@@ -1,32 +1,28 @@
-"""Checks of every part of an installation, each done for real and told in one line."""
+"""Checks of every part of an installation, each done for real and told in one line.
+
+`python -m app.doctor` prints each finding as a line of JSON once it is known: for the window, which
+must not be held up by what the checks load.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 
 from PIL import Image, ImageDraw
 
+from app.finding import Finding
 from app.rendering import draw
 from engine.errors import VisCodexError
 
 HTML = "<!DOCTYPE html><body style='margin:0;background:#c00'></body>"
 PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2, 3])\nplt.show()\n"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Result of one check; a failed one that is not `needed` costs a feature, not the product."""
-
-    name: str
-    ok: bool
-    detail: str
-    needed: bool = True
 
 
 def _python() -> str:
@@ -133,3 +129,8 @@ def examine() -> Iterator[Finding]:
             # Whatever a broken installation throws is what this command exists to show.
             lines = str(error).strip().splitlines() or [type(error).__name__]
             yield Finding(name, False, lines[0], needed)
+
+
+if __name__ == "__main__":
+    for found in examine():
+        print(json.dumps(asdict(found)), flush=True)

@@ -65,6 +65,8 @@ GLYPHS = {
     "delete": "trash",
     "search": "magnifying-glass",
     "edit": "pencil-simple",
+    "settings": "gear",
+    "server": "hard-drives",
     "find": "magnifying-glass",
     "next": "caret-down",
     "previous": "caret-up",
@@ -73,6 +75,19 @@ GLYPHS = {
     "more": "dots-three-vertical",
     "editor": "pencil-simple",
     "folder": "folder-simple",
+    "phone": "device-mobile",
+    "tablet": "device-tablet",
+    "desktop": "monitor",
+    "fit_width": "arrows-out-line-horizontal",
+    "zoom_in": "magnifying-glass-plus",
+    "zoom_out": "magnifying-glass-minus",
+    "compare": "intersect",
+    "console": "terminal-window",
+    "browser": "arrow-square-out",
+    "slider": "square-half",
+    "beside": "columns",
+    "onion": "stack",
+    "heat": "thermometer-hot",
 }
 """Our name -> glyph of the Phosphor set (MIT)."""
 

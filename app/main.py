@@ -27,7 +27,8 @@ from app.theme import CHOICES, Theme
 from app.views.hotkey_box import hotkey_dialog
 from app.views.main_window import MainWindow
 from app.views.parts import Parts
-from app.wiring import make_client, make_request
+from app.views.windows import Windows
+from app.wiring import Engine
 
 _LOG = logging.getLogger(__name__)
 MODEL_FAULTS = frozenset({"model_missing", "model_broken", "model_mismatch"})
@@ -78,8 +79,9 @@ def make_window(application: QApplication, settings_path: Path | None = None) ->
     loaded = store.load(path)
     settings = loaded.settings
     theme = Theme(application, settings.theme if settings.theme in CHOICES else "system")
-    bridge = EngineBridge(partial(make_client, settings.model))
-    controller = Controller(bridge, make_request)
+    engine = Engine(settings)
+    bridge = EngineBridge(engine.make_client)
+    controller = Controller(bridge, engine.make_request)
     archive = Archive(
         private=settings.private or not settings.history,
         days=settings.history_days,
@@ -98,10 +100,10 @@ def make_window(application: QApplication, settings_path: Path | None = None) ->
     window.painted.connect(window.preview.create_web)
     window.painted.connect(archive.open)
     window.flow.selecting.connect(bridge.start)  # a hidden start has loaded no model yet
-    window.model_chosen.connect(
-        lambda chosen: bridge.change_client(partial(make_client, str(chosen)))
-    )
-    controller.trouble.connect(partial(_back_to_bundled, window, bridge))
+    window.kept.connect(partial(_follow, engine, bridge))
+    windows = Windows(window, lambda: archive.history)
+    windows.shelf.server_changed.connect(lambda: bridge.change_client(engine.make_client))
+    controller.trouble.connect(partial(_back_to_bundled, window))
     if loaded.notice:
         failure = Failure("settings_broken", loaded.notice, "Set again what you had changed.")
         window.painted.connect(partial(controller.trouble.emit, failure))
@@ -135,11 +137,15 @@ def _reopen(window: MainWindow, server: instance.InstanceServer) -> None:
     window.quit()
 
 
-def _back_to_bundled(window: MainWindow, bridge: EngineBridge, failure: Failure) -> None:
+def _follow(engine: Engine, bridge: EngineBridge, settings: store.Settings) -> None:
+    if engine.follow(settings):
+        bridge.change_client(engine.make_client)
+
+
+def _back_to_bundled(window: MainWindow, failure: Failure) -> None:
     """A chosen model that cannot be used gives way to the bundled one; the banner says why."""
     if failure.code in MODEL_FAULTS and window.settings.model:
-        window.forget_model()
-        bridge.change_client(partial(make_client, ""))
+        window.keep(model="")
 
 
 def _save_settings(path: Path, settings: store.Settings) -> None:

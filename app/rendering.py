@@ -23,7 +23,9 @@ def language_of(path: Path) -> str:
     return language
 
 
-def draw(code: str, target: str, size: tuple[int, int] | None, *, unwalled: bool = False) -> bytes:
+def draw(
+    code: str, target: str, size: tuple[int, int | None] | None, *, unwalled: bool = False
+) -> bytes:
     """Draw code and return a PNG; without a size a page gets DEFAULT_WIDTH and its own height.
 
     Raises VisCodexError, see `Drawer.draw`.

@@ -14,7 +14,7 @@ import os
 import platform
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from app.doctor import Finding
+from app.finding import Finding
 from app.log import last_lines
 from app.redact import Redactor
 from app.store import settings as store
@@ -35,9 +35,9 @@ PACKAGES = (
     "onnxruntime", "matplotlib", "numpy", "pillow", "httpx", "mss", "keyring",
 )  # fmt: skip
 PUBLIC = (
-    "theme", "language", "target", "auto_start", "best_of", "hints", "hotkey", "capture_delay",
-    "scripts", "unwalled", "preview_width", "history", "history_days", "history_count", "private",
-    "tray", "notifications", "first_run_done", "version",
+    "theme", "language", "target", "auto_start", "best_of", "hints", "repair", "split", "hotkey",
+    "capture_delay", "scripts", "unwalled", "preview_width", "history", "history_days",
+    "history_count", "private", "tray", "notifications", "first_run_done", "version",
 )  # fmt: skip
 # Variables that change how things run; only whether they are set is told.
 VARIABLES = (
@@ -79,19 +79,23 @@ def make_report(
     findings: Sequence[Finding],
     settings: store.Settings | None = None,
     log_folder: Path | None = None,
+    engine: Mapping[str, str] | None = None,
 ) -> Report:
     """`findings` are those of `app.doctor.examine`, with devices and the state of the sandbox;
-    settings and log are this user's unless others are given."""
+    settings and log are this user's unless others are given. `engine` is what is known of the
+    model that is loaded; it is cleaned like everything else."""
     chosen = store.peek(store.default_path()) if settings is None else settings
     names = [
         part for server in chosen.servers for part in (server.name, server.model, *_host(server))
     ]
+    names.append("" if _is_known(chosen.model) else chosen.model)
     clean = Redactor.of_this_machine(names).clean
     return Report(
         {
             "VisCodex": {name: _version(name) for name in PACKAGES},
             "System": _system(),
             "Checks": [_line(finding, clean(finding.detail)) for finding in findings],
+            **({"Engine": _engine(engine, clean)} if engine else {}),
             "Settings": {name: clean(str(value)) for name, value in _settings(chosen).items()},
             "Environment": [name for name in VARIABLES if os.environ.get(name)],
             "Log": [clean(line) for line in last_lines(LINES, log_folder)],
@@ -128,13 +132,23 @@ def _system() -> dict[str, Any]:
     }
 
 
-def _settings(settings: store.Settings) -> dict[str, Any]:
+def _engine(facts: Mapping[str, str], clean: Callable[[str], str]) -> dict[str, str]:
+    shown = {key: clean(text) for key, text in facts.items()}
+    model = facts.get("Model", "")
+    return {**shown, "Model": model if not model or _is_known(model) else "one of their own"}
+
+
+def _is_known(model: str) -> bool:
+    """Whether a model's name tells nothing of its user."""
     from engine.models.catalogue import load_catalogue
 
-    known = {BUNDLED, *(entry.name for entry in load_catalogue())}
+    return model in {BUNDLED, *(entry.name for entry in load_catalogue())}
+
+
+def _settings(settings: store.Settings) -> dict[str, Any]:
     shown = {name: getattr(settings, name) for name in PUBLIC}
     model = settings.model or BUNDLED
-    shown["model"] = model if model in known else "one of their own"
+    shown["model"] = model if _is_known(model) else "one of their own"
     schemes = sorted(urlsplit(server.url).scheme for server in settings.servers)
     shown["servers"] = f"{len(schemes)} ({', '.join(schemes)})" if schemes else "none"
     shown["server chosen"] = settings.remote is not None

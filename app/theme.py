@@ -155,6 +155,28 @@ QWidget#segments QPushButton:hover { color: $text; }
 QWidget#segments QPushButton:checked { background: $surface; color: $text; font-weight: 600; }
 QWidget#segments QPushButton:focus { border: 2px solid $accent; }
 
+QWidget#paneTools { background: transparent; border: none; border-bottom: 1px solid $line; }
+QToolButton#segment { background: transparent; border: 2px solid transparent; border-radius: 6px;
+    padding: 2px 5px; min-height: 18px; }
+QToolButton#segment:checked { background: $surface; }
+QToolButton#segment:focus { border: 2px solid $accent; padding: 2px 5px; }
+QToolButton#flat:checked { background: $accent_soft; border-color: $accent_soft; }
+QToolButton#flat:checked:focus { border-color: $accent; }
+QToolButton#note { background: transparent; border: 2px solid transparent; padding: 1px 6px;
+    color: $muted; }
+QToolButton#note:hover { background: $raised; }
+QToolButton#note:checked { background: $accent_soft; color: $text; }
+QToolButton#note:focus { border: 2px solid $accent; padding: 1px 6px; }
+QListWidget#notes { color: $text; background: $raised; border: none; border-top: 1px solid $line;
+    padding: 4px; outline: none; }
+QListWidget#notes::item { padding: 2px 4px; }
+QListWidget#notes::item:selected { background: $accent_soft; color: $text; }
+QSlider::groove:horizontal { background: $line_strong; height: 4px; border-radius: 2px; }
+QSlider::sub-page:horizontal { background: $accent; height: 4px; border-radius: 2px; }
+QSlider::handle:horizontal { background: $accent; border: 2px solid $surface; width: 14px;
+    height: 14px; margin: -7px 0; border-radius: 9px; }
+QSlider::handle:horizontal:focus { border: 2px solid $text; }
+
 QPushButton#card { background: $surface; border: 1px solid $line; border-radius: 12px;
     padding: 18px 14px; text-align: center; }
 QPushButton#card:hover { border-color: $accent; background: $accent_soft; }
@@ -165,6 +187,7 @@ QPushButton#card QLabel#cardTitle { font-weight: 600; font-size: 14px; color: $t
 QPushButton#card QLabel#cardText { color: $muted; }
 QPushButton#link { background: transparent; border: 2px solid transparent; color: $accent;
     padding: 3px 6px; }
+QPushButton#link:disabled { color: $muted; }
 QPushButton#link:hover { text-decoration: underline; }
 QPushButton#link:focus { border: 2px solid $accent; }
 
@@ -218,6 +241,29 @@ QFrame#banner[tone="bad"] { background: $bad_soft; border-color: $bad; }
 QFrame#banner[tone="warn"] { background: $warn_soft; border-color: $warn; }
 QFrame#banner QLabel#bannerTitle { font-weight: 600; color: $text; }
 QFrame#banner QLabel#bannerText { color: $text; }
+
+QLabel#sectionTitle { color: $text; font-size: 16px; font-weight: 600; }
+QLabel#boxTitle { color: $text; font-weight: 600; }
+QLabel#status { color: $text; }
+QLabel#status[tone="good"] { color: $good; }
+QLabel#status[tone="warn"] { color: $warn; }
+QLabel#status[tone="bad"] { color: $bad; }
+QFrame#box { background: $surface; border: 1px solid $line; border-radius: 10px; }
+QScrollArea#page, QWidget#pageInside { background: $window; }
+QListWidget#pages { color: $text; background: $surface; border: none;
+    border-right: 1px solid $line; outline: none; padding: 8px 0; }
+QListWidget#pages::item { padding: 9px 12px; border-left: 3px solid transparent; }
+QListWidget#pages::item:selected { background: $accent_soft; color: $text;
+    border-left: 3px solid $accent; }
+QListWidget#pages:focus { border-right: 1px solid $accent; }
+QLineEdit { color: $text; background: $surface; border: 1px solid $line_strong;
+    border-radius: 6px; padding: 3px 8px; min-height: 20px; selection-background-color: $selection;
+    selection-color: $text; }
+QLineEdit:focus { border: 2px solid $accent; padding: 2px 7px; }
+QComboBox QLineEdit, QSpinBox QLineEdit { border: none; padding: 0; }
+QPlainTextEdit#log { color: $muted; background: $surface; border: 1px solid $line;
+    border-radius: 10px; padding: 6px; selection-background-color: $selection;
+    selection-color: $text; }
 
 QStatusBar { background: $window; color: $muted; }
 QStatusBar::item { border: none; }

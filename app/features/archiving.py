@@ -1,4 +1,4 @@
-"""The history: what is written into it, the shelf that shows it, private mode."""
+"""The history: what is written into it, the panel that shows it, private mode."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from PySide6.QtWidgets import QToolButton, QWidget
 
 from app.archive import About, Reopened
 from app.session import Failure
+from app.store.settings import Settings
 from app.versions import Version, VersionTree
 from app.views.dress import ICON, announce
 from app.views.history_panel import HistoryPanel
 from app.views.recent_row import MOST
-from app.views.shelf import Shelf
+from app.views.side_panel import SidePanel
 
 if TYPE_CHECKING:
     from app.views.main_window import MainWindow
@@ -34,9 +35,9 @@ class Archiving(QObject):
         if archive is not None:
             self.panel = HistoryPanel(archive, window.dresser)
             panels = {"history": self.panel, **panels}
-        self.shelf = Shelf(panels, actions, window.dresser)
-        window.desk.put_beside(self.shelf)
-        self.shelf.shown.connect(self._shelf_shown)
+        self.side = SidePanel(panels, actions, window.dresser)
+        window.desk.put_beside(self.side)
+        self.side.shown.connect(self._side_shown)
         self.chip = QToolButton()
         self.chip.setObjectName("chipButton")
         self.chip.setDefaultAction(actions["private"])
@@ -52,6 +53,7 @@ class Archiving(QObject):
         actions["private"].setChecked(window.settings.private)
         actions["private"].toggled.connect(self._set_private)
         self._show_private(window.settings.private)
+        window.kept.connect(self._follow)
         actions["history"].triggered.connect(self._focus_search)
         self.controller.complete.connect(self._keep)
         self.controller.chosen.connect(archive.choose)
@@ -75,11 +77,20 @@ class Archiving(QObject):
         about = About(session.picture, session.words, session.model, result.seconds, result.tokens)
         self.archive.keep(tree, versions, about)
 
-    def _set_private(self, private: bool) -> None:
+    def _follow(self, settings: Settings) -> None:
+        """Settings were changed, here or in their window."""
         assert self.archive is not None
-        self.archive.set_private(private or not self._window.settings.history)
+        private = settings.private or not settings.history
+        if private != self.archive.private:
+            self.archive.set_private(private)
+        self.archive.set_limits(settings.history_days, settings.history_count)
+        action = self._window.actions_by_name["private"]
+        if action.isChecked() != settings.private:
+            action.setChecked(settings.private)
+        self._show_private(settings.private)
+
+    def _set_private(self, private: bool) -> None:
         self._window.keep(private=private)
-        self._show_private(private)
         announce(self.chip, "Private mode is on" if private else "Private mode is off")
 
     def _show_private(self, private: bool) -> None:
@@ -101,13 +112,14 @@ class Archiving(QObject):
 
     # Looking ----------------------------------------------------------------
 
-    def _shelf_shown(self, on: bool) -> None:
+    def _side_shown(self, on: bool) -> None:
         self._window.desk.arrange()
         if not on:
             self._window.code.focus_pane()
 
     def _focus_search(self, on: bool) -> None:
         if on and self.panel is not None:
+            self.panel.model.again()  # it may have been emptied in the settings
             self.panel.focus_search()
 
     def _show_recent(self) -> None:
@@ -147,4 +159,4 @@ class Archiving(QObject):
             self.controller.forget_crops()
             self.controller.reopen(found.picture, found.tree, words=found.words)
             if self._window.desk.narrow:
-                self.shelf.put_away()
+                self.side.put_away()

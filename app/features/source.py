@@ -48,6 +48,7 @@ class SourceTools(QObject):
         self.view.region_changed.connect(lambda region: self._refresh())
         self.view.full_wanted.connect(self._decode_whole)
         self.controller.text_read.connect(self.view.set_lines)
+        window.preview.lines_wanted.connect(self.view.mark_missing)
         self.controller.picture_changed.connect(self._refresh)
         self.controller.versions_changed.connect(self._show_lines)
         self.controller.changed.connect(self._refresh)
@@ -77,6 +78,7 @@ class SourceTools(QObject):
         lines = self.controller.session.lines
         if tuple(lines) != tuple(self.view.lines):
             self.view.set_lines(lines)
+            self._window.preview.compare.set_lines(list(lines))
 
     def _mark(self) -> None:
         self.view.setFocus()

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from PySide6.QtCore import QObject, Signal
 
+from app.preview.latest import Latest
+from engine.errors import ErrorCode, VisCodexError
+
 _LOG = logging.getLogger(__name__)
 _LINE = re.compile(r"\(line (\d+)\)\Z")
+
+CHART_MARGIN = 16
+MAX_SVG_BYTES = 4_000_000
+"""Charts with more in them (a hundred thousand points) are shown as the picture they came with."""
 
 
 class PlotOutcome(Protocol):
@@ -22,25 +29,41 @@ class PlotOutcome(Protocol):
     def png(self) -> bytes | None: ...
 
     @property
+    def width(self) -> int: ...
+
+    @property
+    def height(self) -> int: ...
+
+    @property
+    def svg(self) -> bytes | None: ...
+
+    @property
     def error(self) -> str | None: ...
 
 
 class Runner(Protocol):
     """What draws (see `engine.render.python.PlotRunner`)."""
 
-    def run(self, code: str) -> PlotOutcome: ...
+    def run(self, code: str, *, svg: bool = False) -> PlotOutcome: ...
 
     def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawn chart or the reason why there is none. `final` is what the caller passed."""
+    """A drawn chart or the reason why there is none. `final` is what the caller passed.
+
+    `size` is in pixels of the figure. `unsafe` says that nothing would hold the script here, so
+    that it was not run.
+    """
 
     code: str
     png: bytes | None
     error: str | None
     final: bool
+    svg: bytes | None = None
+    size: tuple[int, int] = (0, 0)
+    unsafe: bool = False
 
     @property
     def line(self) -> int:
@@ -56,8 +79,38 @@ def default_runner(unwalled: bool) -> Runner:
     return PlotRunner(allow_unwalled=unwalled)
 
 
+def chart_page(svg: bytes, size: tuple[int, int], ground: str, zoom: float) -> str:
+    """A page that shows a chart as a picture, sharp at every size; zoom 0 fits it in.
+
+    As the source of an image an SVG runs no script and loads nothing, whoever wrote it.
+    """
+    width, height = size
+    if zoom:
+        sides = f"width: {width * zoom:.0f}px; height: {height * zoom:.0f}px;"
+    else:
+        gap = 2 * CHART_MARGIN
+        sides = (
+            f"width: min({width}px, calc(100vw - {gap}px), "
+            f"calc((100vh - {gap}px) * {width / height:.6f})); height: auto;"
+        )
+    picture = base64.b64encode(svg).decode("ascii")
+    return (
+        '<!DOCTYPE html><html lang="en"><title>Chart</title>'
+        f"<style>html {{ background: {ground}; }} body {{ margin: 0; min-height: 100vh; "
+        "display: flex; } "
+        f"img {{ display: block; flex: none; margin: auto; {sides} }}</style>"
+        f'<img alt="Chart" src="data:image/svg+xml;base64,{picture}"></html>'
+    )
+
+
+def fitting(size: tuple[int, int], room: tuple[int, int]) -> float:
+    """How large a chart is drawn in a room of so many pixels where its zoom is 0."""
+    gap = 2 * CHART_MARGIN
+    return max(0.05, min(1.0, (room[0] - gap) / size[0], (room[1] - gap) / size[1]))
+
+
 class ChartPainter(QObject):
-    """A thread with room for one waiting job; a newer job replaces the waiting one."""
+    """Draws the newest code it was given; `drawn(Drawing)` arrives on the thread of this object."""
 
     drawn = Signal(object)
 
@@ -68,58 +121,47 @@ class ChartPainter(QObject):
     ) -> None:
         super().__init__(parent)
         self._make_runner = make_runner
-        self._wake = threading.Condition()
-        self._next: tuple[str, bool] | None = None
-        self._closing = False
         self._unwalled = False
-        self._thread: threading.Thread | None = None
+        self._runner: Runner | None = None
+        self._made_for = False
+        self._jobs: Latest[tuple[str, bool]] = Latest("charts", self._draw, self._end)
 
     def set_unwalled(self, on: bool) -> None:
         """Whether scripts may run where nothing shuts them in, from the next drawing on."""
-        with self._wake:
-            self._unwalled = on
+        self._unwalled = on
 
     def draw(self, code: str, final: bool) -> None:
-        """Draw `code` soon; `drawn` tells. Starts the thread at the first call."""
-        with self._wake:
-            self._next = (code, final)
-            self._wake.notify()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="charts", daemon=True)
-            self._thread.start()
+        """Draw `code` soon; `drawn` tells. A final drawing comes with its SVG."""
+        self._jobs.submit((code, final))
 
     def close(self) -> None:
         """End the thread and its runner; waits for the running job only a moment."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
-        if self._thread is not None:
-            self._thread.join(3.0)
+        self._jobs.close()
 
-    def _work(self) -> None:
-        runner: Runner | None = None
-        made_for = False
-        while True:
-            with self._wake:
-                while self._next is None and not self._closing:
-                    self._wake.wait()
-                if self._closing:
-                    break
-                assert self._next is not None
-                code, final = self._next
-                self._next = None
-                unwalled = self._unwalled
-            if runner is not None and unwalled != made_for:
-                runner.close()
-                runner = None
-            try:
-                runner, made_for = runner or self._make_runner(unwalled), unwalled
-                outcome = runner.run(code)
-                drawing = Drawing(code, outcome.png, outcome.error, final)
-            except Exception as error:  # a failing runner must not end the thread
-                _LOG.exception("the chart could not be drawn")
-                drawing = Drawing(code, None, str(error), final)
-            if not self._closing:
-                self.drawn.emit(drawing)
+    def _draw(self, job: tuple[str, bool]) -> None:
+        code, final = job
+        unwalled = self._unwalled
+        if unwalled != self._made_for:
+            self._end()
+        try:
+            if self._runner is None:
+                self._runner, self._made_for = self._make_runner(unwalled), unwalled
+            outcome = self._runner.run(code, svg=final)
+            svg = outcome.svg if outcome.svg and len(outcome.svg) <= MAX_SVG_BYTES else None
+            size = (outcome.width, outcome.height)
+            drawing = Drawing(code, outcome.png, outcome.error, final, svg, size)
+        except VisCodexError as error:
+            unsafe = error.code is ErrorCode.no_sandbox
+            if not unsafe:
+                _LOG.warning("charts cannot be drawn: %s", error)
+            drawing = Drawing(code, None, str(error), final, unsafe=unsafe)
+        except Exception as error:  # a failing runner must not end the thread
+            _LOG.exception("the chart could not be drawn")
+            drawing = Drawing(code, None, str(error), final)
+        if not self._jobs.closing:
+            self.drawn.emit(drawing)
+
+    def _end(self) -> None:
+        runner, self._runner = self._runner, None
         if runner is not None:
             runner.close()

@@ -12,185 +12,110 @@ import signal
 from typing import Any
 
 import shiboken6
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QTimer, QUrl, Signal
-from PySide6.QtGui import QColor
-from PySide6.QtWebEngineCore import (
-    QWebEngineCertificateError,
-    QWebEngineDownloadRequest,
-    QWebEngineFullScreenRequest,
-    QWebEnginePage,
-    QWebEnginePermission,
-    QWebEngineProfile,
-    QWebEngineScript,
-    QWebEngineSettings,
-    QWebEngineUrlRequestInfo,
-    QWebEngineUrlRequestInterceptor,
-    QWebEngineUrlRequestJob,
-    QWebEngineUrlSchemeHandler,
-)
+from PySide6.QtCore import QChildEvent, QEvent, QObject, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QColor, QWheelEvent
+from PySide6.QtWebEngineCore import QWebEnginePage
 from PySide6.QtWebEngineWidgets import QWebEngineView
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.preview import policy
+from app.preview.console import ConsoleLog, of_policy
+from app.preview.page import Documents, LockedPage, OnlyOwn, address_of, locked_profile
+from app.preview.refused import refused_of
 
 HANG_SECONDS = 6.0
-"""A page that has not been drawn after this long is taken for an endless script."""
+"""A page that was not drawn, or has not answered, for so long is taken for an endless script."""
+
+PULSE_SECONDS = 2.0
+"""How often a page on screen is asked whether it is still alive."""
+
+ENDLESS = "A script of this page did not end and was stopped."
+CRASHED = "The page crashed. Nothing else was touched: it ran in a process of its own."
+TOO_LARGE = "The page is too large for the preview."
 
 
-class _Documents(QWebEngineUrlSchemeHandler):
-    """Serves the shell and the newest documents from memory, each with its policy."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.pages: dict[str, tuple[bytes, str]] = {
-            "/shell": (policy.SHELL_HTML.encode(), policy.SHELL_CSP)
-        }
-
-    def add(self, serial: int, html: bytes, scripts: bool) -> str:
-        """Keep a document and forget those that can no longer be asked for."""
-        self.pages[f"/page/{serial}"] = (html, policy.document_csp(scripts))
-        self.pages.pop(f"/page/{serial - 8}", None)
-        return f"{policy.SCHEME}://{policy.HOST}/page/{serial}"
-
-    def requestStarted(self, job: QWebEngineUrlRequestJob) -> None:
-        found = self.pages.get(job.requestUrl().path())
-        if found is None or bytes(job.requestMethod().data()) != b"GET":
-            job.fail(QWebEngineUrlRequestJob.Error.UrlNotFound)
-            return
-        body, csp = found
-        buffer = QBuffer(job)
-        buffer.setData(QByteArray(body))
-        buffer.open(QIODevice.OpenModeFlag.ReadOnly)
-        headers = {QByteArray(b"Content-Security-Policy"): [QByteArray(csp.encode())]}
-        # The stubs do not know that a header may have several values.
-        job.setAdditionalResponseHeaders(headers)  # type: ignore[arg-type]
-        job.reply(QByteArray(b"text/html; charset=utf-8"), buffer)
-
-
-class _OnlyOwn(QWebEngineUrlRequestInterceptor):
-    """Refuses every request but those for our scheme and for inline data."""
-
-    def interceptRequest(self, info: QWebEngineUrlRequestInfo) -> None:
-        if info.requestUrl().scheme() not in {policy.SCHEME, "data", "blob"}:
-            info.block(True)
-
-
-class _Page(QWebEnginePage):
-    """A page that opens nothing, asks nothing and goes nowhere."""
-
-    def __init__(self, profile: QWebEngineProfile, parent: QWidget) -> None:
-        super().__init__(profile, parent)
-        self.expected: set[str] = {policy.SHELL_URL}
-        self.permissionRequested.connect(self._deny)
-        self.fullScreenRequested.connect(self._no_full_screen)
-        self.certificateError.connect(self._no_certificate)
-
-    def acceptNavigationRequest(self, url: QUrl | str, kind: Any, main: bool) -> bool:
-        address = url if isinstance(url, str) else url.toString()
-        if main:
-            typed = kind == QWebEnginePage.NavigationType.NavigationTypeTyped
-            return typed and address == policy.SHELL_URL
-        return address in self.expected
-
-    def createWindow(self, kind: Any) -> Any:
-        return None
-
-    def chooseFiles(self, mode: Any, old: Any, accepted: Any) -> list[str]:
-        return []
-
-    def javaScriptAlert(self, origin: QUrl | str, message: str) -> None:
-        return
-
-    def javaScriptConfirm(self, origin: QUrl | str, message: str) -> bool:
-        return False
-
-    def javaScriptPrompt(self, origin: Any, message: str, default: str) -> Any:
-        return False, ""
-
-    def javaScriptConsoleMessage(self, *ignored: Any) -> None:
-        return
-
-    def _deny(self, permission: QWebEnginePermission) -> None:
-        permission.deny()
-
-    def _no_full_screen(self, request: QWebEngineFullScreenRequest) -> None:
-        request.reject()
-
-    def _no_certificate(self, error: QWebEngineCertificateError) -> None:
-        error.rejectCertificate()
+NOTHING = (0, 0, 0, 0)
+"""State of a shell that has just been loaded: document shown, resources refused, percent, width."""
 
 
 class WebPreview(QWidget):
     """Shows HTML documents one after the other, without flicker and without network.
 
     `shown(serial)` tells that a document is on screen, `blocked(count)` how many resources of it
-    were refused, `broke(message)` that a page had to be given up.
+    were refused and `refused(list of Refused)` which, `logged()` that `console` has grown,
+    `scaled(percent, width)` how large a page laid out at so many CSS pixels is drawn, `stepped(n)`
+    that the wheel was turned with Ctrl, and `broke(message)` that a page had to be given up.
     """
 
     shown = Signal(int)
     blocked = Signal(int)
+    refused = Signal(list)
+    logged = Signal()
+    scaled = Signal(int, int)
+    stepped = Signal(int)
     broke = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.scripts = True
-        self._serial = 0
+        self.console = ConsoleLog()
         self._ready = False
         self._waiting: bytes | None = None
+        self._serial = 0
         self._width = 0
+        self._zoom = 0.0
         self._ground = QColor()
         self._awaited = 0
-        self._profile = QWebEngineProfile(self)  # no name: off the record
-        self._documents = _Documents(self)
-        self._interceptor = _OnlyOwn(self)
-        self._dress_profile()
+        self._state: tuple[int, ...] = NOTHING
+        self._loaded = 0
+        self._unanswered = 0
+        self._hangs = False
+        self._documents = Documents(self)
+        self._interceptor = OnlyOwn(self)
+        self._profile = locked_profile(self._documents, self._interceptor, self)
         self._view = QWebEngineView(self)
         self._view.setAccessibleName("Preview of the page")
         self._view.setAcceptDrops(False)  # a dropped picture belongs to the window, not the page
-        self._page = _Page(self._profile, self._view)
+        self._view.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
+        self._view.installEventFilter(self)
+        self._page = LockedPage(self._profile, self._view)
+        self._page.said.connect(self._said)
         self._view.setPage(self._page)
         self._page.titleChanged.connect(self._told)
         self._page.renderProcessTerminated.connect(self._terminated)
-        self._watchdog = QTimer(self)
-        self._watchdog.setSingleShot(True)
-        self._watchdog.setInterval(int(HANG_SECONDS * 1000))
-        self._watchdog.timeout.connect(self._hung)
+        self._watchdog = self._timer(HANG_SECONDS, self._hung, once=True)
+        self._pulse = self._timer(PULSE_SECONDS, self._ask)
+        self._telling = self._timer(0.1, self.logged.emit, once=True)
+        for child in self._view.children():
+            self._watch_wheel(child)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._view)
         self.setFocusProxy(self._view)
         self._load_shell()
 
-    def _dress_profile(self) -> None:
-        profile = self._profile
-        profile.installUrlSchemeHandler(QByteArray(policy.SCHEME.encode()), self._documents)
-        profile.setUrlRequestInterceptor(self._interceptor)
-        profile.downloadRequested.connect(self._no_download)
-        settings = profile.settings()
-        for name in policy.SETTINGS_OFF:
-            settings.setAttribute(getattr(QWebEngineSettings.WebAttribute, name), False)
-        script = QWebEngineScript()
-        script.setName("viscodex-frame")
-        script.setInjectionPoint(QWebEngineScript.InjectionPoint.DocumentCreation)
-        script.setWorldId(QWebEngineScript.ScriptWorldId.ApplicationWorld.value)
-        script.setRunsOnSubFrames(True)
-        script.setSourceCode(policy.FRAME_JS)
-        profile.scripts().insert(script)
+    def _timer(self, seconds: float, call: Any, once: bool = False) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(once)
+        timer.setInterval(int(seconds * 1000))
+        timer.timeout.connect(call)
+        return timer
 
     def show_html(self, html: str) -> None:
         """Show a document as soon as the one being drawn is done; only the newest waits."""
         body = html.encode("utf-8", "replace")
         if len(body) > policy.MAX_DOCUMENT_BYTES:
-            self.broke.emit("The page is too large for the preview.")
+            self.broke.emit(TOO_LARGE)
             return
         if not self._ready:
             self._waiting = body
             return
         self._serial += 1
         url = self._documents.add(self._serial, body, self.scripts)
-        self._page.expected = {
-            f"{policy.SCHEME}://{policy.HOST}{path}" for path in self._documents.pages
-        }
+        self._page.expected = self._documents.addresses
+        self._page.listening_to = address_of(self._serial)
+        self.console.clear()
+        self._telling.start()
         if not self._watchdog.isActive():
             self._watchdog.start()
         self._awaited = self._serial
@@ -199,8 +124,16 @@ class WebPreview(QWidget):
     def set_page_width(self, pixels: int) -> None:
         """Width in CSS pixels that pages are laid out at; 0 means the width of the pane."""
         self._width = pixels
+        self._size()
+
+    def set_zoom(self, factor: float) -> None:
+        """How much pages are enlarged; 0 means as large as fits, never above their own size."""
+        self._zoom = factor
+        self._size()
+
+    def _size(self) -> None:
         if self._ready:
-            self._call("width", pixels)
+            self._call("size", self._width, self._zoom)
 
     def set_ground(self, colour: QColor) -> None:
         """Colour around the page."""
@@ -215,7 +148,8 @@ class WebPreview(QWidget):
 
     def shut(self) -> None:
         """Let the page go before its profile; Qt complains and may crash otherwise."""
-        self._watchdog.stop()
+        for timer in (self._watchdog, self._pulse, self._telling):
+            timer.stop()
         self._page.titleChanged.disconnect(self._told)
         self._page.renderProcessTerminated.disconnect(self._terminated)
         self._view.setPage(None)  # type: ignore[arg-type]
@@ -227,46 +161,103 @@ class WebPreview(QWidget):
 
     def _load_shell(self) -> None:
         self._ready = False
+        self._state = NOTHING
         self._page.setUrl(QUrl(policy.SHELL_URL))
 
     def _call(self, function: str, *arguments: object) -> None:
         given = ", ".join(json.dumps(argument) for argument in arguments)
         self._page.runJavaScript(f"viscodex.{function}({given})")
 
+    # What the shell and the page tell ---------------------------------------
+
     def _told(self, title: str) -> None:
         """The shell talks by its title; generated pages have no access to it."""
         words = title.split()
-        if len(words) < 2:
+        if len(words) != 7 or words[0] != "viscodex":
             return
-        if words[0] == "ready":
-            self._ready = True
-            self.set_page_width(self._width)
-            if self._ground.isValid():
-                self.set_ground(self._ground)
-            if self._waiting is not None:
-                body, self._waiting = self._waiting, None
-                self.show_html(body.decode("utf-8", "replace"))
-        elif words[0] == "shown":
-            serial = int(words[1])
-            if serial >= self._awaited:
+        loaded, _, shown, blocked, *scale = (int(word) for word in words[1:])
+        if not self._ready and loaded == self._loaded:
+            return  # a last word of the shell that has been replaced
+        self._loaded = loaded
+        before, self._state = self._state, (shown, blocked, *scale)
+        if not self._ready:
+            self._start()
+        if tuple(scale) != before[2:] and scale[0]:
+            self.scaled.emit(*scale)
+        if blocked != before[1] and blocked:
+            self.blocked.emit(blocked)
+            self._page.runJavaScript("viscodex.refused()", 0, self._list_refused)
+        if shown != before[0] and shown:
+            if shown >= self._awaited:
                 self._watchdog.stop()
             else:
                 self._watchdog.start()
-            self.shown.emit(serial)
-        elif words[0] == "blocked":
-            self.blocked.emit(int(words[1]))
+            self.shown.emit(shown)
+
+    def _start(self) -> None:
+        self._ready = True
+        self._hangs = False
+        self._unanswered = 0
+        self._pulse.start()
+        self._size()
+        if self._ground.isValid():
+            self.set_ground(self._ground)
+        if self._waiting is not None:
+            body, self._waiting = self._waiting, None
+            self.show_html(body.decode("utf-8", "replace"))
+
+    def _list_refused(self, text: Any) -> None:
+        with contextlib.suppress(ValueError, TypeError):
+            self.refused.emit(refused_of(json.loads(text)))
+
+    def _said(self, level: str, line: int, text: str) -> None:
+        if not of_policy(text):
+            self.console.add(level, line, text)
+            if not self._telling.isActive():
+                self._telling.start()
+
+    # Pages that do not answer -----------------------------------------------
+
+    def _ask(self) -> None:
+        """Shell and page share a thread: an endless script of the page keeps the shell silent."""
+        if not self._ready:
+            return
+        if self._unanswered * PULSE_SECONDS >= HANG_SECONDS:
+            self._hung()
+            return
+        self._unanswered += 1
+        self._page.runJavaScript("1", 0, self._answered)
+
+    def _answered(self, _: Any) -> None:
+        self._unanswered = 0
 
     def _hung(self) -> None:
         """An endless script blocks only its own process; that process is ended."""
         pid = self._page.renderProcessPid()
         if pid > 0:
+            self._hangs = True
             with contextlib.suppress(OSError):
                 os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
     def _terminated(self, *ignored: object) -> None:
         self._watchdog.stop()
+        self._pulse.stop()
         self._ready = False
-        self.broke.emit("The page stopped the preview, probably by an endless script.")
+        self.broke.emit(ENDLESS if self._hangs else CRASHED)
 
-    def _no_download(self, request: QWebEngineDownloadRequest) -> None:
-        request.cancel()
+    # Ctrl and the wheel -----------------------------------------------------
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QChildEvent) and event.added():
+            self._watch_wheel(event.child())
+        elif isinstance(event, QWheelEvent) and watched is not self._view:
+            delta = event.angleDelta().y()
+            if delta and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+                self.stepped.emit(1 if delta > 0 else -1)
+                return True
+        return False
+
+    def _watch_wheel(self, child: QObject) -> None:
+        """The widget that Chromium draws on comes anew with each render process."""
+        if isinstance(child, QWidget):
+            child.installEventFilter(self)

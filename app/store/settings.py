@@ -75,6 +75,8 @@ class Settings:
     auto_start: bool = True  # convert a picture as soon as it is there
     best_of: int = 0  # answers to choose from; 0: as the model's card has it
     hints: str = "auto"
+    repair: bool = True  # write a chart script that fails again
+    split: bool = True  # convert pictures beyond the model's reach in parts too
     model: str = ""  # a name, folder or file; "" is the bundled one
     server: str = ""  # the name of one of `servers`, used instead of `model`
     servers: tuple[RemoteServer, ...] = ()

@@ -213,6 +213,7 @@ class CodeEdit(QPlainTextEdit):
     def _set_size(self, points: float) -> None:
         font = code_font()
         font.setPointSizeF(points)
+        self.ensurePolished()  # the style sheet, when it comes later, takes the size back
         self.setFont(font)
         self.setTabStopDistance(4 * self.fontMetrics().horizontalAdvance(" "))
 

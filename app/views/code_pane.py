@@ -103,7 +103,7 @@ class CodePane(Pane):
         ]  # fmt: skip
         parent = self.header.parentWidget()
         if parent is not None:
-            parent.setMinimumWidth(170)
+            parent.setMinimumWidth(146)
 
     # The code ---------------------------------------------------------------
 

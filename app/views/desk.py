@@ -1,4 +1,4 @@
-"""What lies around the panes: shelf at the side, queue above, candidates and instruction below."""
+"""What lies around the panes: a panel beside, the queue above, the instruction below."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Desk(QWidget):
         super().__init__()
         self.pages = pages
         self.narrow = False
-        self._shelf: QWidget | None = None
+        self._side: QWidget | None = None
         self._beside = QHBoxLayout(self)
         self._beside.setContentsMargins(0, 0, 0, 0)
         self._beside.setSpacing(10)
@@ -29,19 +29,19 @@ class Desk(QWidget):
     def put_below(self, widget: QWidget) -> None:
         self._column.addWidget(widget)
 
-    def put_beside(self, shelf: QWidget) -> None:
-        self._shelf = shelf
-        self._beside.insertWidget(0, shelf)
+    def put_beside(self, side: QWidget) -> None:
+        self._side = side
+        self._beside.insertWidget(0, side)
 
     def set_narrow(self, narrow: bool) -> None:
-        """In a narrow window an open shelf takes the place of the panes."""
+        """In a narrow window an open side panel takes the place of the panes."""
         self.narrow = narrow
         self.arrange()
 
     def arrange(self) -> None:
-        """Call when the shelf came or went."""
-        if self._shelf is None:
+        """Call when the side panel came or went."""
+        if self._side is None:
             return
-        open_ = not self._shelf.isHidden()
+        open_ = not self._side.isHidden()
         self._middle.setVisible(not (self.narrow and open_))
-        self._shelf.setMaximumWidth(16_777_215 if self.narrow else 360)
+        self._side.setMaximumWidth(16_777_215 if self.narrow else 360)

@@ -24,6 +24,7 @@ from app.controller import failure_of
 from app.export.names import suggested_name
 from app.files import write_whole
 from app.intake import FILE_FILTER
+from app.preview_actions import COMPARE_ACTIONS, PREVIEW_ACTIONS
 from app.session import Failure
 
 if TYPE_CHECKING:
@@ -37,14 +38,6 @@ _PICTURE_FILTER = "Drawn picture (*.png)"
 def open_picture(parent: QWidget) -> Path | None:
     """Ask for a picture file."""
     name, _ = QFileDialog.getOpenFileName(parent, "Open a picture", "", FILE_FILTER)
-    return Path(name) if name else None
-
-
-def choose_model(parent: QWidget) -> Path | None:
-    """Ask for a GGUF file."""
-    name, _ = QFileDialog.getOpenFileName(
-        parent, "Choose a model", "", "GGUF models (*.gguf);;All files (*)"
-    )
     return Path(name) if name else None
 
 
@@ -118,12 +111,19 @@ def shortcuts_dialog(parent: QWidget) -> QDialog:
     """The dialog with the list of shortcuts."""
     dialog = QDialog(parent)
     dialog.setWindowTitle("Keyboard shortcuts")
-    rows = [("In the window", "")]
-    for spec in ACTIONS:
-        if spec.keys:
-            keys = QKeySequence(spec.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)
-            rows.append((keys, spec.text.rstrip("…")))
-    rows.append(("F10", "Menu"))
+    rows = []
+    for title, table in (
+        ("In the window", ACTIONS),
+        ("In the preview", PREVIEW_ACTIONS),
+        ("In the comparison", COMPARE_ACTIONS),
+    ):
+        rows.append((title, ""))
+        for spec in table:
+            if spec.keys:
+                keys = QKeySequence(spec.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)
+                rows.append((keys, spec.text.rstrip("…")))
+        if table is ACTIONS:
+            rows.append(("F10", "Menu"))
     rows.append(("In the picture", ""))
     rows.extend(PICTURE_KEYS)
     rows.append(("While snipping", ""))

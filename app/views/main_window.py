@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QByteArray, QTimer, QUrl, Signal
 from PySide6.QtGui import (
@@ -60,7 +60,6 @@ class MainWindow(KeptWindow):
     """
 
     painted = Signal()
-    model_chosen = Signal(Path)
     reopen = Signal()
     hotkey_wanted = Signal()
     kept = Signal(object)
@@ -136,7 +135,6 @@ class MainWindow(KeptWindow):
             "generate": self.controller.generate,
             "cancel": self.controller.cancel,
             "refresh": self.preview.redraw,
-            "model": self._choose_model,
             "theme_toggle": self.theme.toggle,
             "pane_source": self.source.focus_pane,
             "pane_code": self.code.focus_pane,
@@ -161,10 +159,12 @@ class MainWindow(KeptWindow):
                 lambda on, field=name: self.keep(**{field: on})
             )
         self.theme.changed.connect(self._theme_changed)
+        self.kept.connect(self._follow_settings)
         self.bar.targets.chosen.connect(self._set_target)
         self.preview.width_chosen.connect(lambda key: self.keep(preview_width=key))
         self.preview.failed.connect(self._preview_failed)
-        self.preview.drawn.connect(lambda: self.code.edit.mark_error(0))
+        self.preview.error_line.connect(self.code.edit.mark_error)
+        self.controller.text_read.connect(self.preview.compare.set_lines)
         self.code.edit.picture_pasted.connect(
             lambda mime: self.controller.offer_mime(mime, "Pasted picture")
         )
@@ -179,17 +179,12 @@ class MainWindow(KeptWindow):
 
     def _restore(self) -> None:
         settings, actions = self.settings, self.actions_by_name
-        actions["scripts"].setChecked(settings.scripts)
-        actions["unwalled"].setChecked(settings.unwalled)
-        actions["auto_start"].setChecked(settings.auto_start)
-        actions["tray"].setChecked(settings.tray)
-        actions["notifications"].setChecked(settings.notifications)
         self.preview.set_scripts(settings.scripts)
         self.controller.auto_start = settings.auto_start
         self.controller.session.target = settings.target
-        self.bar.targets.set_choice(settings.target)
         self.preview.set_width_choice(settings.preview_width)
         actions[f"theme_{self.theme.choice}"].setChecked(True)
+        self._show_settings(settings)
         actions["sample"].setVisible(asset("samples/login.png") is not None)
         answer = capture.availability(self.parts.handlers)
         for name in ("snip", "snip_later"):
@@ -208,6 +203,22 @@ class MainWindow(KeptWindow):
             value = self.parts.state.value(f"window/{name}")
             if isinstance(value, QByteArray):
                 restore(value)
+
+    def _show_settings(self, settings: Settings) -> None:
+        """Show settings, whoever has changed them."""
+        for name in ("scripts", "unwalled", "auto_start", "tray", "notifications"):
+            self.actions_by_name[name].setChecked(getattr(settings, name))
+        self.bar.targets.set_choice(settings.target)
+        if self.controller.session.target != settings.target:
+            self.controller.set_target(settings.target)
+        server = settings.remote.name if settings.remote is not None else ""
+        self.status.show_server(server)
+        self.start.show_server(server)
+
+    def _follow_settings(self, settings: Settings) -> None:
+        self._show_settings(settings)
+        if self.theme.choice != settings.theme:
+            self.theme.set_choice(settings.theme)
 
     # Events of the window ---------------------------------------------------
 
@@ -293,7 +304,7 @@ class MainWindow(KeptWindow):
             lambda image: self.source.show_image(image) if picture is self._picture() else None,
             lambda error: self.show_failure(failure_of(error)),
         )
-        self.preview.set_source_width(picture.width)
+        self.preview.set_source(picture)
         self.code.clear()
         self.code_actions.forget()
         self.preview.clear()
@@ -332,7 +343,6 @@ class MainWindow(KeptWindow):
         self.banner.present("bad", entry.title, text, offered)
 
     def _preview_failed(self, message: str, line: int) -> None:
-        self.code.edit.mark_error(line, message)
         title = messages.error_text("render_failed").title
         self.banner.present("warn", title, message, [self.actions_by_name["refresh"]])
 
@@ -357,16 +367,6 @@ class MainWindow(KeptWindow):
         if path is not None:
             self.controller.offer_path(path)
 
-    def _choose_model(self) -> None:
-        path = dialogs.choose_model(self)
-        if path is not None:
-            self.keep(model=str(path))
-            self.model_chosen.emit(path)
-
-    def forget_model(self) -> None:
-        """Go back to the bundled model at the next start."""
-        self.keep(model="")
-
     def _set_target(self, target: str) -> None:
         self.controller.set_target(target)
         self.keep(target=target)
@@ -390,9 +390,9 @@ class MainWindow(KeptWindow):
             self.actions_by_name[f"theme_{choice}"].setChecked(choice == self.theme.choice)
         self.keep(theme=self.theme.choice)
 
-    def keep(self, **changes: str | bool) -> None:
+    def keep(self, **changes: Any) -> None:
         """Change settings and keep them."""
-        settings = replace(self.settings, **changes)  # type: ignore[arg-type]
+        settings = replace(self.settings, **changes)
         if settings != self.settings:
             self.settings = settings
             self.parts.save_settings(settings)

@@ -58,7 +58,6 @@ class SourcePane(Pane):
         )
         self.undo.hide()
         self.header.addWidget(self.undo)
-        self.header.addWidget(flat_button(actions["mark_part"]))
         self.body.addWidget(self.view, 1)
         self.note = Chip("Note")
         self._note_timer = QTimer(self)
@@ -130,8 +129,8 @@ class SourcePane(Pane):
         layout.addWidget(self.nearer)
         layout.addStretch(1)
         layout.addWidget(self.note)
-        layout.addWidget(flat_button(actions["text_boxes"]))
-        layout.addWidget(flat_button(actions["copy_text"]))
+        for name in ("mark_part", "text_boxes", "copy_text"):
+            layout.addWidget(flat_button(actions[name]))
         return row
 
     def _part_row(self, actions: Mapping[str, QAction], dresser: Dresser) -> QWidget:

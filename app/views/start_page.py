@@ -141,13 +141,23 @@ class StartPage(QScrollArea):
         column.addStretch(3)
         privacy = QHBoxLayout()
         privacy.setSpacing(6)
-        shield = IconLabel(16)
-        dresser.icon(shield, "offline", "good")
-        words = QLabel("Everything runs on this computer. Nothing is uploaded.")
-        words.setObjectName("muted")
+        self._dresser = dresser
+        self._shield = IconLabel(16)
+        self.privacy = QLabel()
+        self.privacy.setObjectName("muted")
+        self.show_server("")
         privacy.addStretch(1)
-        privacy.addWidget(shield)
-        privacy.addWidget(words)
+        privacy.addWidget(self._shield)
+        privacy.addWidget(self.privacy)
         privacy.addStretch(1)
         column.addLayout(privacy)
         self.setWidget(page)
+
+    def show_server(self, name: str) -> None:
+        """Say where pictures go: to the server `name`, or nowhere for ""."""
+        self._dresser.icon(self._shield, *(("server", "warn") if name else ("offline", "good")))
+        self.privacy.setText(
+            f"Pictures go to the server “{name}” and nowhere else."
+            if name
+            else "Everything runs on this computer. Nothing is uploaded."
+        )

@@ -31,7 +31,7 @@ class StatusBar(QStatusBar):
         self.speed.setAccessibleName("Speed")
         self.device = Chip("Device")
         self.offline = Chip("Network")
-        self.offline.show_text("Offline", "VisCodex uses no network. Nothing is uploaded.")
+        self.show_server("")
         for widget in (self._icon, self.state, self.progress):
             self.addWidget(widget)
         for widget in (self.speed, self.device, self.offline):
@@ -44,6 +44,13 @@ class StatusBar(QStatusBar):
     def set_compact(self, compact: bool) -> None:
         """Leave out what is always the same, for a small window."""
         self.offline.setVisible(not compact)
+
+    def show_server(self, name: str) -> None:
+        """Say where pictures go: to the server `name`, or nowhere for ""."""
+        if name:
+            self.offline.show_text(f"Server: {name}", "Pictures are converted on this server.")
+        else:
+            self.offline.show_text("Offline", "Pictures stay on this computer.")
 
     def refresh(self, session: Session) -> None:
         """Show the present facts."""

@@ -20,8 +20,9 @@ _MENU = (
     ("generate", "again", "cancel", "copy", "save", "refresh"),
     ("mark_part", "copy_text", "text_boxes"),
     ("history", "versions", "private"),
-    ("auto_start", "scripts", "unwalled", "model"),
+    ("auto_start", "scripts", "unwalled"),
     ("hotkey", "tray", "autostart", "notifications"),
+    ("models", "settings", "diagnostics"),
     ("theme_system", "theme_light", "theme_dark"),
     ("shortcuts", "quit"),
 )

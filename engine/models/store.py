@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -87,8 +88,13 @@ def list_models() -> list[ModelFiles]:
     return [found[name] for name in sorted(found)]
 
 
-def verify(files: ModelFiles) -> Iterator[tuple[Path, str | None]]:
-    """Check headers and sums: each file with None, or with what is wrong with it."""
+def verify(
+    files: ModelFiles, watch: Callable[[str, int, int], None] = lambda *told: None
+) -> Iterator[tuple[Path, str | None]]:
+    """Check headers and sums: each file with None, or with what is wrong with it.
+
+    `watch` is called with a file's name, the bytes of it that are read, and how many it has.
+    """
     try:
         check_files(files.model, files.mmproj)
     except VisCodexError as error:
@@ -99,8 +105,13 @@ def verify(files: ModelFiles) -> Iterator[tuple[Path, str | None]]:
         if wanted is None:
             yield path, None if not files.card.sha256 else "The card has no sum for it."
             continue
-        same = sha256_of(path) == wanted.lower()
+        name, total = path.name, path.stat().st_size
+        same = sha256_of(path, partial(_tell, watch, name, total)) == wanted.lower()
         yield path, None if same else "Its sum is not the one on the card."
+
+
+def _tell(watch: Callable[[str, int, int], None], name: str, total: int, done: int) -> None:
+    watch(name, done, total)
 
 
 def _missing(message: str, advice: str) -> VisCodexError:

@@ -66,7 +66,15 @@ def make_window(
         history_on: bool = True,
         **changes: Any,
     ) -> MainWindow:
-        settings = Settings(**{"auto_start": False, "history": history_on, **changes})
+        settings = Settings(
+            **{
+                "auto_start": False,
+                "first_run_done": True,
+                "theme": theme.choice,
+                "history": history_on,
+                **changes,
+            }
+        )
         controller = Controller(EngineBridge(make_client), make_request)
         archive = None
         if history is not None:

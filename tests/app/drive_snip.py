@@ -25,7 +25,7 @@ from app.store.settings import Settings
 from app.theme import Theme
 from app.views.main_window import MainWindow
 from app.views.parts import Parts
-from app.wiring import make_request
+from app.wiring import Engine
 
 COLOURS = ("#d01010", "#10a010", "#1030d0", "#f0c000")
 
@@ -62,7 +62,7 @@ def until(application: QApplication, condition: object, seconds: float = 20.0) -
 
 
 def window_of(application: QApplication, folder: Path) -> MainWindow:
-    controller = Controller(EngineBridge(NoEngine), make_request)  # type: ignore[arg-type]
+    controller = Controller(EngineBridge(NoEngine), Engine(Settings()).make_request)  # type: ignore[arg-type]
     parts = Parts(
         make_runner=default_runner,
         handlers=default_handlers(),

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from app.download_line import DownloadLine, size, span, words
+from app.download_line import DownloadLine
+from app.download_words import size, span, words
 from engine.models.progress import Progress, Waiting
 from engine.models.store import ModelFiles
 from tests.app.command import ROOT, assert_one_line, viscodex

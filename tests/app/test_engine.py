@@ -10,7 +10,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,11 @@ import pytest
 from PySide6.QtCore import QTimer
 
 from app.session import BUSY, State
+from app.store.settings import Settings
 from app.views.main_window import MainWindow
-from app.wiring import ModelClient, make_client, make_request
+from app.wiring import Engine, ModelClient
+from engine.client import EngineClient
+from engine.improver import Wishes
 from engine.models.store import ModelFiles
 from engine.protocol import ConvertRequest
 from tests.app.windows import Make, load
@@ -60,7 +62,7 @@ def open_window(
 
     def open_it(name: str) -> MainWindow:
         def make() -> ModelClient:
-            clients.append(ModelClient(models[name]))
+            clients.append(ModelClient(EngineClient(models[name]), Wishes))
             return clients[-1]
 
         def request(picture: Any, target: str) -> ConvertRequest:
@@ -163,7 +165,7 @@ def test_killed_worker_gives_a_banner_and_the_next_conversion_works(
 def test_broken_model_is_told(make_window: Make, qtbot: Any, sample: Path, tmp_path: Path) -> None:
     bad = tmp_path / "model-x.gguf"
     bad.write_bytes(b"GGUF but not really")
-    window = make_window(partial(make_client, str(bad)), lambda picture, target: None)
+    window = make_window(Engine(Settings(model=str(bad))).make_client, lambda picture, target: None)
     load(window, qtbot, sample)
     window.controller.generate()
     assert wait_end(window, qtbot) is State.FAILED
@@ -178,7 +180,8 @@ def test_broken_model_is_told(make_window: Make, qtbot: Any, sample: Path, tmp_p
 def test_bundled_model_turns_a_picture_into_code(
     make_window: Make, qtbot: Any, samples: Path, name: str
 ) -> None:
-    window = make_window(partial(make_client, ""), make_request, web=True)
+    engine = Engine(Settings())
+    window = make_window(engine.make_client, engine.make_request, web=True)
     load(window, qtbot, samples / name)
     drawn: list[bool] = []
     window.preview.drawn.connect(lambda: drawn.append(True))

@@ -9,7 +9,8 @@ import pytest
 
 from app.session import State
 from app.store.history import History, Query
-from app.wiring import make_client, make_request
+from app.store.settings import Settings
+from app.wiring import Engine
 from tests.app.windows import Make, load, state, trigger, wait_done
 
 BUNDLED = Path(__file__).parents[2] / "assets" / "models" / "viscodex-nano"
@@ -23,7 +24,8 @@ def test_bundled_model_gives_candidates_text_and_an_entry(
     make_window: Make, qtbot: Any, sample: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "history"
-    window = make_window(lambda: make_client(""), make_request, history=folder)
+    engine = Engine(Settings())
+    window = make_window(engine.make_client, engine.make_request, history=folder)
     load(window, qtbot, sample)
     window.controller.generate()
     wait_done(window, qtbot, 120)
@@ -57,7 +59,8 @@ def test_bundled_model_gives_candidates_text_and_an_entry(
 
 
 def test_only_the_marked_part_and_its_text(make_window: Make, qtbot: Any, sample: Path) -> None:
-    window = make_window(lambda: make_client(""), make_request)
+    engine = Engine(Settings())
+    window = make_window(engine.make_client, engine.make_request)
     load(window, qtbot, sample)
     trigger(window, "copy_text")  # without a conversion
     qtbot.waitUntil(lambda: bool(window.controller.session.words), timeout=60_000)

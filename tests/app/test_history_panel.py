@@ -202,6 +202,21 @@ def test_history_that_is_switched_off_is_not_written(
     assert not folder.exists()
 
 
+def test_settings_and_the_chip_say_the_same(open_window: Any, qtbot: Any, filled: Path) -> None:
+    window = open_window()
+    chip, archive = window.features.archiving.chip, window.parts.archive
+    window.keep(private=True)
+    assert chip.isChecked()
+    assert archive.private
+    window.keep(private=False, history=False)
+    assert not chip.isChecked()
+    assert archive.private
+    window.keep(history=True, history_count=1)
+    panel = show_history(window, qtbot, 2)  # the pinned one does not count
+    assert shown(window) == ["prices", "sales"]
+    assert panel.isVisible()
+
+
 # Looking --------------------------------------------------------------------
 
 
@@ -374,7 +389,7 @@ def test_what_is_too_old_goes_at_the_start(open_window: Any, qtbot: Any, folder:
     assert shown(window) == ["old but pinned"]
 
 
-def test_narrow_window_shows_the_shelf_instead(
+def test_narrow_window_shows_the_panel_instead(
     open_window: Any, qtbot: Any, sample: Path, filled: Path
 ) -> None:
     window = open_window()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from app import log
-from app.doctor import Finding
+from app.finding import Finding
 from app.redact import Redactor
 from app.report import PUBLIC, make_report
 from app.store import settings as store

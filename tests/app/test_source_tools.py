@@ -189,3 +189,14 @@ def test_escape_takes_the_mark_away_before_it_cancels(
     assert state(window) is State.GENERATING
     press(window, qtbot, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: state(window) is State.CANCELLED)
+
+
+def test_lines_that_the_comparison_misses_are_marked(
+    make_window: Make, qtbot: Any, sample: Path
+) -> None:
+    window, _ = opened(make_window, qtbot, sample, read())
+    convert(window, qtbot)
+    window.preview.compare.lines_wanted.emit([LINES[1]])
+    assert window.source.view.missing == [LINES[1]]
+    window.preview.compare.lines_wanted.emit([])
+    assert window.source.view.missing == []

@@ -7,37 +7,16 @@ from typing import Any
 
 from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import (
-    QAbstractButton,
-    QAbstractSlider,
-    QApplication,
-    QComboBox,
-    QDialog,
-    QLineEdit,
-    QPlainTextEdit,
-    QScrollBar,
-    QWidget,
-)
+from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from app.actions import ACTIONS
 from app.session import State
 from app.views import dialogs
+from tests.app.looks import nameless
 from tests.app.scripted import DIED, ScriptedClient, answer
 from tests.app.windows import Make, load, request, state
 
 # Access ---------------------------------------------------------------------
-
-INTERACTIVE = (QAbstractButton, QLineEdit, QComboBox, QAbstractSlider, QPlainTextEdit)
-
-
-def nameless(root: QWidget) -> list[str]:
-    return [
-        f"{type(widget).__name__} {widget.objectName()!r}"
-        for widget in root.findChildren(QWidget)
-        if isinstance(widget, INTERACTIVE)
-        and not isinstance(widget, QScrollBar)
-        and not widget.accessibleName()
-    ]
 
 
 def test_every_control_has_a_name(make_window: Make, qtbot: Any, sample: Path) -> None:
@@ -68,7 +47,7 @@ def test_tab_reaches_every_control_and_leaves_the_code(
         qtbot.keyClick(focus, Qt.Key.Key_Tab)
     wanted: list[QWidget] = [
         window.bar.snip, window.bar.generate, window.bar.menu, window.source.view,
-        window.code.edit, window.preview.widths,
+        window.code.edit, window.preview.tools.fit,
     ]  # fmt: skip
     assert [type(w).__name__ for w in wanted if w not in seen] == []
 

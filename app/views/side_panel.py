@@ -17,7 +17,7 @@ TABS = (
 )
 
 
-class Shelf(Pane):
+class SidePanel(Pane):
     """Opened by the actions "history" and "versions", which are checked while it is.
 
     `shown(bool)` tells that it came or went.

@@ -1,0 +1,83 @@
+"""What a previewed page wanted from elsewhere and did not get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.preview.console import plain
+
+MAX_REFUSED = 200
+MAX_HOST = 60
+
+KINDS: Mapping[str, str] = {
+    "img-src": "Picture",
+    "style-src": "Style sheet",
+    "style-src-elem": "Style sheet",
+    "script-src": "Script",
+    "script-src-elem": "Script",
+    "font-src": "Font",
+    "media-src": "Sound or film",
+    "connect-src": "Connection",
+    "frame-src": "Page inside the page",
+    "object-src": "Embedded object",
+    "worker-src": "Script in the background",
+    "form-action": "Form",
+    "manifest-src": "Manifest",
+}
+"""Directive of the content policy -> what it holds back, in words."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """One resource: what it is, its host and its address there; all plain and shortened."""
+
+    kind: str
+    host: str
+    address: str
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut the middle out: the end of a host name says whose it is."""
+    if len(text) <= limit:
+        return text
+    tail = limit * 2 // 3
+    return f"{text[: limit - tail - 1]}…{text[-tail:]}"
+
+
+def refused_of(reports: Any) -> list[Refused]:
+    """What the shell reports, believing nothing: a page can send it what it likes."""
+    found: dict[Refused, None] = {}
+    for report in reports if isinstance(reports, list) else ():
+        if not isinstance(report, dict):
+            continue
+        uri, kind = report.get("uri"), report.get("kind")
+        if not isinstance(uri, str) or not isinstance(kind, str):
+            continue
+        found[_one(uri, kind)] = None
+        if len(found) >= MAX_REFUSED:
+            break
+    return list(found)
+
+
+def _one(uri: str, kind: str) -> Refused:
+    address = plain(uri, 300)
+    try:
+        parts = urlsplit(address)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        host = ""
+    if host:
+        address = f"{parts.path}?{parts.query}" if parts.query else parts.path or "/"
+    return Refused(
+        KINDS.get(kind, "Resource"),
+        shorten(host or address.partition(":")[0] or "unknown", MAX_HOST),
+        shorten(address, 160),
+    )
+
+
+def hosts_of(refused: Iterable[Refused]) -> list[str]:
+    """The hosts, each once, in the order they were asked for."""
+    return list(dict.fromkeys(one.host for one in refused))

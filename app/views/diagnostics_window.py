@@ -1,0 +1,269 @@
+"""Diagnostics: what runs on what and why, a check of every part, the log, and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication, QShowEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.controller import Controller, failure_of
+from app.examination import Examination
+from app.files import write_whole
+from app.finding import Finding
+from app.log import last_lines
+from app.shelf import Owner
+from app.store.settings import Settings
+from app.theme import code_font
+from app.views.dress import Dresser, IconLabel, announce
+from app.views.fields import Page, Window, button, heading, text_label
+
+SHOWN_LINES = 200  # of the log
+CHECKS: Mapping[str, str] = {
+    "python": "Python",
+    "engine": "llama.cpp",
+    "devices": "Devices",
+    "model": "Bundled model",
+    "text reader": "Text reader",
+    "html preview": "Drawing pages",
+    "chart preview": "Drawing charts",
+    "isolation": "Isolation of charts",
+    "capture": "Snipping",
+}
+"""Names of the checks for people, in their order."""
+
+
+class DiagnosticsWindow(Window):
+    """Looks when it is opened; nothing here waits on the GUI thread."""
+
+    def __init__(
+        self,
+        parent: QWidget,
+        owner: Owner,
+        controller: Controller,
+        dresser: Dresser,
+        preview: Callable[[], str],
+        log_folder: Path | None = None,
+    ) -> None:
+        super().__init__(parent, "Diagnostics", 720, 640)
+        self._owner = owner
+        self._controller = controller
+        self._preview = preview
+        self._log_folder = log_folder
+        self.examination = Examination(self)
+        self.engine = _Table(dresser)
+        self.checks = _Table(dresser)
+        self.log = QPlainTextEdit()
+        self.log.setObjectName("log")
+        self.log.setReadOnly(True)
+        self.log.setAccessibleName("Log")
+        self.log.setFont(code_font())
+        self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.log.setTabChangesFocus(True)
+        self.log.setMinimumHeight(140)
+        self.log.setPlaceholderText("Nothing has been written yet.")
+        self.again = button("Run the checks again", self.examine)
+        self.copy = button("Copy report", self._copy, "primary")
+        self.save = button("Save report…", self._choose)
+        self.note = text_label("", "muted")
+        self.note.setAccessibleName("What became of the report")
+        page = Page("Diagnostics")
+        for title, widget in (
+            ("What converts", self.engine), ("Checks", self.checks), ("Log", self.log),
+        ):  # fmt: skip
+            page.column.addWidget(heading(title))
+            page.column.addWidget(widget)
+        page.column.addStretch(1)
+        foot = QVBoxLayout()
+        foot.setContentsMargins(20, 8, 20, 14)
+        foot.setSpacing(6)
+        foot.addWidget(self.note)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        for one in (self.copy, self.save, self.again):
+            row.addWidget(one)
+        row.addStretch(1)
+        foot.addLayout(row)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(page, 1)
+        layout.addLayout(foot)
+        self.examination.found.connect(self._found)
+        self.examination.done.connect(self._examined)
+        controller.changed.connect(self._refresh)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._refresh()
+        self._controller.tasks.run(
+            partial(last_lines, SHOWN_LINES, self._log_folder), self._show_log, self._failed
+        )
+        if not self.examination.findings:
+            self.examine()
+
+    def close_down(self) -> None:
+        """End what still runs."""
+        self.examination.close()
+
+    # What is shown --------------------------------------------------------------------------------
+
+    def examine(self) -> None:
+        """Run all checks again."""
+        self.again.setEnabled(False)
+        for name, title in CHECKS.items():
+            self.checks.put(name, title, "checking…", "busy")
+        self.examination.start()
+
+    def _found(self, finding: Finding) -> None:
+        state = "good" if finding.ok else ("bad" if finding.needed else "warn")
+        title = CHECKS.get(finding.name, finding.name)
+        self.checks.put(finding.name, title, finding.detail, state)
+
+    def _examined(self) -> None:
+        self.again.setEnabled(True)
+        found = {one.name for one in self.examination.findings}
+        for name in CHECKS.keys() - found:
+            self.checks.put(name, CHECKS[name], "not checked", "warn")
+        bad = [one.name for one in self.examination.findings if not one.ok]
+        said = f"not in order: {', '.join(bad)}" if bad else "everything is in order"
+        announce(self, f"Checks done, {said}")
+
+    def _refresh(self) -> None:
+        if not self.isVisible():
+            return
+        for name, text in self._engine_facts().items():
+            self.engine.put(name, name, text or "known once a model is loaded", "")
+
+    def _engine_facts(self) -> dict[str, str]:
+        session = self._controller.session
+        return {
+            "Model": session.model,
+            "Device": session.device,
+            "Why": session.device_note,
+            "Preview": self._preview(),
+        }
+
+    def _show_log(self, lines: list[str]) -> None:
+        self.log.setPlainText("\n".join(lines))
+        bar = self.log.verticalScrollBar()
+        bar.setValue(bar.maximum())
+
+    # The report -----------------------------------------------------------------------------------
+
+    def _copy(self) -> None:
+        self._make("report.txt", self._copied)
+
+    def _copied(self, text: str) -> None:
+        QGuiApplication.clipboard().setText(text)
+        self._say("The report is on the clipboard. There is nothing private in it.")
+
+    def _choose(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(
+            self, "Save the report", "viscodex-report.txt", "Text (*.txt);;JSON (*.json)"
+        )
+        if name:
+            self.save_to(Path(name))
+
+    def save_to(self, path: Path) -> None:
+        """Write the report to a file: JSON for a name in .json, else text."""
+        self._make(path.name, lambda text: self._write(path, text))
+
+    def _write(self, path: Path, text: str) -> None:
+        self._controller.tasks.run(
+            partial(write_whole, path, text.encode()),
+            lambda _: self._say(f"Saved {path.name}. There is nothing private in it."),
+            self._failed,
+        )
+
+    def _make(self, name: str, then: Callable[[str], None]) -> None:
+        settings, findings = self._owner.settings, list(self.examination.findings)
+        if self.examination.running:
+            self._say("The checks still run: the report has those that are done.")
+        self._controller.tasks.run(
+            partial(_report, name, settings, findings, self._engine_facts(), self._log_folder),
+            then,
+            self._failed,
+        )
+
+    def _failed(self, error: Exception) -> None:
+        failure = failure_of(error)
+        reason = getattr(error, "strerror", None) or failure.message
+        self._say(f"That did not work: {reason}. Choose another place.")
+
+    def _say(self, text: str) -> None:
+        self.note.setText(text)
+        announce(self, text)
+
+
+def _report(
+    name: str,
+    settings: Settings,
+    findings: list[Finding],
+    engine: dict[str, str],
+    log_folder: Path | None,
+) -> str:
+    from app.report import make_report
+
+    report = make_report(findings, settings, log_folder, engine)
+    return report.for_file(Path(name))
+
+
+class _Table(QFrame):
+    """Rows of a name and a text, with an icon for their state."""
+
+    _ICONS: Mapping[str, tuple[str, str]] = {
+        "good": ("done", "good"),
+        "warn": ("warning", "warn"),
+        "bad": ("error", "bad"),
+        "busy": ("busy", "muted"),
+    }
+
+    def __init__(self, dresser: Dresser) -> None:
+        super().__init__()
+        self.setObjectName("box")
+        self._dresser = dresser
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(14, 10, 14, 10)
+        self._grid.setHorizontalSpacing(10)
+        self._grid.setVerticalSpacing(6)
+        self._grid.setColumnStretch(2, 1)
+        self.rows: dict[str, tuple[IconLabel, QLabel]] = {}
+
+    def put(self, key: str, name: str, text: str, state: str) -> None:
+        """Show a row, in the place of the one with its key."""
+        if key not in self.rows:
+            self._add(key, name, state)
+        icon, label = self.rows[key]
+        if state:
+            self._dresser.icon(icon, *self._ICONS[state])
+            icon.setAccessibleName(state)
+        label.setText(text)
+        label.setAccessibleName(f"{name}: {text}")
+
+    def text(self, key: str) -> str:
+        """What stands in a row."""
+        return self.rows[key][1].text()
+
+    def _add(self, key: str, name: str, state: str) -> None:
+        at = self._grid.rowCount()
+        icon, title, label = IconLabel(16), QLabel(name), text_label("", "muted")
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        top = Qt.AlignmentFlag.AlignTop
+        if state:
+            self._grid.addWidget(icon, at, 0, top)
+        self._grid.addWidget(title, at, 1, top)
+        self._grid.addWidget(label, at, 2)
+        self.rows[key] = (icon, label)

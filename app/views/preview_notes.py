@@ -1,0 +1,161 @@
+"""Below the preview: what the page said on its console and what it did not get from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.preview.console import LEVELS, ConsoleLog
+from app.preview.refused import Refused, hosts_of
+from app.views.dress import Dresser
+
+LINE = Qt.ItemDataRole.UserRole
+HEIGHT = 150
+
+
+class PreviewNotes(QWidget):
+    """Two lists that open below the page. `line_chosen(line)` tells which message was picked."""
+
+    line_chosen = Signal(int)
+
+    def __init__(self, actions: Mapping[str, QAction], dresser: Dresser) -> None:
+        super().__init__()
+        self._dresser = dresser
+        self._action = actions["console"]
+        self.console = self._list("Console of the page")
+        self.console.itemActivated.connect(self._chosen)
+        self.console.itemClicked.connect(self._chosen)
+        self.refused = self._list("Resources that were blocked")
+        self.console_button = self._button("Console of the page")
+        self.console_button.setDefaultAction(self._action)
+        self.console_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.refused_button = self._button("Resources that were blocked")
+        self.refused_button.setCheckable(True)
+        self.refused_button.toggled.connect(self._show_refused)
+        self._action.toggled.connect(self._show_console)
+        dresser.icon(self.refused_button, "offline", "warn")
+        self.refused_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.note = QLabel()
+        self.note.setObjectName("muted")
+        self.note.setTextFormat(Qt.TextFormat.PlainText)
+        self.note.setWordWrap(True)
+        self._lists = QStackedWidget()
+        self._lists.setFixedHeight(HEIGHT)
+        self._lists.addWidget(self.console)
+        self._lists.addWidget(self.refused)
+        self._lists.hide()
+        self._bar = QWidget()
+        row = QHBoxLayout(self._bar)
+        row.setContentsMargins(8, 3, 8, 3)
+        row.setSpacing(4)
+        row.addWidget(self.console_button)
+        row.addWidget(self.refused_button)
+        row.addStretch(1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._bar)
+        layout.addWidget(self.note)
+        self.note.setContentsMargins(12, 0, 12, 4)
+        self.note.hide()
+        layout.addWidget(self._lists)
+        self.clear()
+
+    def _list(self, name: str) -> QListWidget:
+        made = QListWidget()
+        made.setObjectName("notes")
+        made.setAccessibleName(name)
+        made.setWordWrap(True)
+        made.setTextElideMode(Qt.TextElideMode.ElideNone)
+        made.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        return made
+
+    def _button(self, name: str) -> QToolButton:
+        button = QToolButton()
+        button.setObjectName("note")
+        button.setAccessibleName(name)
+        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        return button
+
+    def clear(self) -> None:
+        """Nothing said, nothing blocked."""
+        self.show_console(ConsoleLog())
+        self.show_refused(0, [])
+
+    def show_console(self, log: ConsoleLog) -> None:
+        """The messages, the first of them, and how many there were."""
+        self.console.clear()
+        for message in log.messages:
+            word, icon, token = LEVELS[message.level]
+            place = f", line {message.line}" if message.line else ""
+            text = f"{word}{place}: {message.text}"
+            item = QListWidgetItem(self._dresser.make(icon, token), text)
+            item.setData(LINE, message.line)
+            self.console.addItem(item)
+        if log.count > len(log.messages):
+            self.console.addItem(f"and {log.count - len(log.messages)} more, which are not kept")
+        elif not log.count:
+            self.console.addItem("The page has said nothing.")
+        text = f"Console: {min(log.count, 999)}{'+' if log.count > 999 else ''}"
+        if log.errors:
+            noun = "error" if log.errors == 1 else "errors"
+            text = f"{text} ({min(log.errors, 999)} {noun})"
+        self._action.setText(text)
+        self._dresser.icon(self._action, "error" if log.errors else "console",
+                           "bad" if log.errors else "muted")  # fmt: skip
+        self.console_button.setAccessibleName(text)
+
+    def show_refused(self, count: int, refused: Sequence[Refused]) -> None:
+        """What was blocked; the button is there only where something was."""
+        noun = "resource was" if count == 1 else "resources were"
+        self.refused_button.setText(f"{count} blocked")
+        self.refused_button.setAccessibleName(f"{count} {noun} blocked: show the list")
+        self.refused_button.setToolTip(
+            f"{count} {noun} blocked: the preview has no network. Press to see which."
+        )
+        self.refused_button.setVisible(count > 0)
+        if not count:
+            self.refused_button.setChecked(False)
+        self.refused.clear()
+        hosts = hosts_of(refused)
+        if hosts:
+            many = f" and {len(hosts) - 3} more" if len(hosts) > 3 else ""
+            self.refused.addItem(
+                f"Not loaded, since the preview has no network: from {', '.join(hosts[:3])}{many}"
+            )
+        for one in refused:
+            self.refused.addItem(f"{one.kind} from {one.host}: {one.address}")
+
+    def show_note(self, text: str) -> None:
+        """One line under the page, such as that scripts are off."""
+        self.note.setText(text)
+        self.note.setVisible(bool(text))
+
+    def _show_console(self, on: bool) -> None:
+        if on:
+            self.refused_button.setChecked(False)
+            self._lists.setCurrentWidget(self.console)
+        self._lists.setVisible(on or self.refused_button.isChecked())
+
+    def _show_refused(self, on: bool) -> None:
+        if on:
+            self._action.setChecked(False)
+            self._lists.setCurrentWidget(self.refused)
+        self._lists.setVisible(on or self._action.isChecked())
+
+    def _chosen(self, item: QListWidgetItem) -> None:
+        line = item.data(LINE)
+        if isinstance(line, int) and line > 0:
+            self.line_chosen.emit(line)

@@ -1,0 +1,342 @@
+"""Widths, zoom, light and dark, console, blocked resources: the preview with its real page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QApplication
+
+from app.actions import ACTIONS, make_actions
+from app.preview.chart import default_runner
+from app.preview.colour_scheme import knows_dark, with_scheme
+from app.preview.console import MAX_LENGTH, MAX_MESSAGES
+from app.preview.refused import MAX_HOST, refused_of
+from app.preview.web import CRASHED, ENDLESS
+from app.preview_actions import COMPARE_ACTIONS, PREVIEW_ACTIONS
+from app.session import Picture
+from app.theme import Theme
+from app.views.dress import Dresser
+from app.views.preview_pane import PreviewPane
+
+RED = "<body style='background:#ff0000'>"
+
+
+@pytest.fixture
+def pane(qapp: QApplication, theme: Theme, qtbot: Any) -> Iterator[PreviewPane]:
+    window_actions = make_actions(theme)
+    window_actions["scripts"].setChecked(True)
+    dresser = Dresser(theme)
+    dresser.icon(window_actions["refresh"], "refresh")
+    made = PreviewPane(window_actions, dresser, default_runner, True)
+    window_actions["scripts"].toggled.connect(lambda on: (made.set_scripts(on), made.redraw()))
+    made.resize(500, 460)
+    made.show()
+    made.create_web()
+    made.set_source(Picture(b"", 300, 200, "x"))
+    yield made
+    made.shut()
+    made.close()
+    made.deleteLater()
+    qtbot.wait(50)
+
+
+def show(pane: PreviewPane, qtbot: Any, html: str, final: bool = True) -> None:
+    with qtbot.waitSignal(pane.drawn, timeout=20_000):
+        pane.show_code(html, "html", final)
+    qtbot.wait(150)
+
+
+def red_columns(pane: PreviewPane) -> int:
+    assert pane.web is not None
+    image = pane.web.grab().toImage()
+    return sum(image.pixelColor(x, 40).name() == "#ff0000" for x in range(image.width()))
+
+
+def press(pane: PreviewPane, name: str) -> None:
+    pane.actions_by_name[name].trigger()
+
+
+# Width and zoom -------------------------------------------------------------
+
+
+def test_each_width_lays_the_page_out_so_wide(pane: PreviewPane, qtbot: Any) -> None:
+    told: list[str] = []
+    pane.width_chosen.connect(told.append)
+    show(pane, qtbot, RED)
+    for key, width in (("390", 390), ("768", 768), ("1280", 1280), ("source", 300)):
+        press(pane, f"width_{key}")
+        qtbot.waitUntil(lambda width=width: pane.tools.read_out.text() == f"{width} px")
+        qtbot.wait(150)
+        assert abs(red_columns(pane) - min(width, 498)) <= 3
+        assert pane.tools.widths.choice == key
+        assert pane.actions_by_name[f"width_{key}"].isChecked()
+    press(pane, "width_fit")
+    assert pane.web is not None
+    across = pane.web.width()
+    qtbot.waitUntil(lambda: pane.tools.read_out.text() == f"{across} px")
+    assert told == ["390", "768", "1280", "source", "fit"]
+
+
+def test_a_width_of_old_settings_means_the_picture_s(pane: PreviewPane) -> None:
+    pane.set_width_choice("1366")
+    assert pane.tools.widths.choice == "source"
+
+
+def test_zoom_goes_in_steps_and_back_to_fit(pane: PreviewPane, qtbot: Any) -> None:
+    show(pane, qtbot, RED)
+    qtbot.waitUntil(lambda: pane.tools.read_out.text() == "300 px")
+    press(pane, "zoom_in")
+    assert pane.tools.fit.text() == "110%"
+    qtbot.wait(200)
+    assert abs(red_columns(pane) - 330) <= 1
+    for _ in range(12):
+        press(pane, "zoom_out")
+    assert pane.tools.fit.text() == "50%"
+    assert not pane.actions_by_name["zoom_out"].isEnabled()
+    qtbot.wait(200)
+    assert abs(red_columns(pane) - 150) <= 1
+    for _ in range(12):
+        press(pane, "zoom_in")
+    assert pane.tools.zoom == 2.0
+    press(pane, "zoom_fit")
+    qtbot.wait(200)
+    assert abs(red_columns(pane) - 300) <= 1
+
+
+def test_ctrl_and_wheel_zoom_and_the_wheel_alone_does_not(pane: PreviewPane, qtbot: Any) -> None:
+    show(pane, qtbot, RED)
+    qtbot.waitUntil(lambda: pane.tools.read_out.text() == "300 px")
+    assert pane.web is not None
+    target = pane.web._view.focusProxy()
+
+    def turn(delta: int, modifier: Qt.KeyboardModifier) -> None:
+        place = QPointF(50, 50)
+        event = QWheelEvent(
+            place, target.mapToGlobal(place), QPoint(), QPoint(0, delta), Qt.MouseButton.NoButton,
+            modifier, Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(target, event)
+
+    turn(120, Qt.KeyboardModifier.NoModifier)
+    assert pane.tools.zoom == 0.0
+    turn(120, Qt.KeyboardModifier.ControlModifier)
+    assert pane.tools.zoom == 1.1
+    turn(-120, Qt.KeyboardModifier.ControlModifier)
+    turn(-120, Qt.KeyboardModifier.ControlModifier)
+    assert pane.tools.zoom == 0.9
+
+
+def test_narrow_tools_still_fit(pane: PreviewPane, qtbot: Any) -> None:
+    pane.resize(300, 460)
+    qtbot.waitUntil(lambda: not pane.tools._steps[0].isVisible())
+    assert pane.width() == 300
+    for button in (*pane.tools.widths.buttons.values(), pane.tools.fit, pane.tools.dark):
+        right = button.mapTo(pane, button.rect().topRight()).x()
+        assert 0 < right < 300
+
+
+def test_keys_work_while_the_page_has_the_focus(pane: PreviewPane, qtbot: Any) -> None:
+    show(pane, qtbot, RED)
+    pane.activateWindow()
+    pane.focus_pane()
+    target = QApplication.focusWidget()
+    assert target is not None
+    qtbot.keyClick(target, Qt.Key.Key_2, Qt.KeyboardModifier.AltModifier)
+    assert pane.tools.widths.choice == "390"
+    qtbot.keyClick(target, Qt.Key.Key_Minus, Qt.KeyboardModifier.ControlModifier)
+    assert pane.tools.zoom == 0.9
+    qtbot.keyClick(target, Qt.Key.Key_0, Qt.KeyboardModifier.ControlModifier)
+    assert pane.tools.zoom == 0.0
+
+
+def test_no_key_is_given_twice() -> None:
+    keys = [
+        (spec.scope, key)
+        for spec in (*ACTIONS, *PREVIEW_ACTIONS, *COMPARE_ACTIONS)
+        for key in spec.keys
+    ]
+    assert len(keys) == len(set(keys))
+
+
+# Light and dark -------------------------------------------------------------
+
+DARK_PAGE = """<!DOCTYPE html><html><head><style>body { background: #ff0000; }
+@media (prefers-color-scheme:
+  dark) { body { background: #0000ff; } }
+</style></head><body><p id="now">ask (prefers-color-scheme: dark)</p>
+<script>if (matchMedia("(prefers-color-scheme: light)").matches) document.title = "light";</script>
+"""
+
+
+def test_dark_page_shows_its_dark_colours(pane: PreviewPane, qtbot: Any) -> None:
+    show(pane, qtbot, DARK_PAGE)
+    assert pane.web is not None
+    assert pane.actions_by_name["page_dark"].isEnabled()
+    assert pane.web.grab().toImage().pixelColor(249, 150).name() == "#ff0000"
+    with qtbot.waitSignal(pane.drawn, timeout=20_000):
+        press(pane, "page_dark")
+    qtbot.wait(150)
+    assert pane.web.grab().toImage().pixelColor(249, 150).name() == "#0000ff"
+    press(pane, "page_dark")
+    show(pane, qtbot, RED)
+    assert not pane.actions_by_name["page_dark"].isEnabled()
+
+
+def test_scheme_changes_code_and_neither_words_nor_lines() -> None:
+    for dark in (False, True):
+        made = with_scheme(DARK_PAGE, dark)
+        assert made.count("\n") == DARK_PAGE.count("\n")
+        assert '<p id="now">ask (prefers-color-scheme: dark)</p>' in made
+        assert made.count("prefers-color-scheme") == 1
+    assert with_scheme(RED, True) == RED
+    assert not knows_dark(RED)
+    assert not knows_dark("<p>(prefers-color-scheme: dark)</p>")
+    meta = '<meta name="color-scheme" content="light dark"><style>:root{color-scheme: light dark}'
+    assert with_scheme(meta, True) == (
+        '<meta name="color-scheme" content="dark"><style>:root{color-scheme: dark}'
+    )
+    link = "<link media='(prefers-color-scheme: dark)' href=x>"
+    assert "min-width" in with_scheme(link, True)
+    assert "max-width" in with_scheme(link, False)
+
+
+def test_colour_scheme_of_controls_follows(pane: PreviewPane, qtbot: Any) -> None:
+    show(pane, qtbot, "<style>:root { color-scheme: light dark; }</style><p>x")
+    assert pane.web is not None
+    light = pane.web.grab().toImage().pixelColor(249, 200).lightness()
+    with qtbot.waitSignal(pane.drawn, timeout=20_000):
+        press(pane, "page_dark")
+    qtbot.wait(150)
+    assert light > 240
+    assert pane.web.grab().toImage().pixelColor(249, 200).lightness() < 60
+
+
+# Console --------------------------------------------------------------------
+
+
+def rows(pane: PreviewPane) -> list[str]:
+    return [pane.notes.console.item(i).text() for i in range(pane.notes.console.count())]
+
+
+def test_console_tells_level_line_and_text(pane: PreviewPane, qtbot: Any) -> None:
+    page = (
+        "<p>x\n<script>\nconsole.log('<b>plain</b>\\u202e text');\nconsole.warn('w');\nnothing();\n"
+        "</script>"
+    )
+    show(pane, qtbot, page)
+    qtbot.waitUntil(lambda: len(rows(pane)) == 3, timeout=5000)
+    assert rows(pane)[0] == "Note, line 3: <b>plain</b>  text"
+    assert rows(pane)[1] == "Warning, line 4: w"
+    assert rows(pane)[2].startswith("Error, line 5: Uncaught ReferenceError")
+    assert pane.actions_by_name["console"].text() == "Console: 3 (1 error)"
+    with qtbot.waitSignal(pane.line_chosen) as told:
+        pane.notes.console.itemActivated.emit(pane.notes.console.item(2))
+    assert told.args == [5]
+    press(pane, "console")
+    assert pane.notes.console.isVisible()
+    show(pane, qtbot, "<p>silent")
+    qtbot.waitUntil(lambda: pane.actions_by_name["console"].text() == "Console: 0")
+
+
+def test_console_is_bounded(pane: PreviewPane, qtbot: Any) -> None:
+    show(
+        pane, qtbot, "<script>for (let i = 0; i < 1500; i++) console.log('y'.repeat(9e3))</script>"
+    )
+    assert pane.web is not None
+    log = pane.web.console
+    qtbot.waitUntil(lambda: log.count == 1500, timeout=10_000)
+    qtbot.waitUntil(lambda: "999+" in pane.actions_by_name["console"].text())
+    assert len(log.messages) == MAX_MESSAGES
+    assert all(len(message.text) == MAX_LENGTH for message in log.messages)
+    assert rows(pane)[-1] == "and 1300 more, which are not kept"
+
+
+def test_half_written_scripts_do_not_complain(pane: PreviewPane, qtbot: Any) -> None:
+    show(pane, qtbot, "<p>x<script>let a = {", final=False)
+    qtbot.wait(300)
+    assert pane.actions_by_name["console"].text() == "Console: 0"
+
+
+# Blocked resources ----------------------------------------------------------
+
+
+def test_blocked_resources_are_listed_with_their_hosts(pane: PreviewPane, qtbot: Any) -> None:
+    host = "a" * 60 + ".example.org"
+    show(
+        pane, qtbot,
+        f"<img src='http://{host}/<b>.png'><link rel=stylesheet href='https://fonts.example/c.css'>"
+        "<script src='https://cdn.example/x.js'></script><script>1</script>",
+    )  # fmt: skip
+    qtbot.waitUntil(lambda: pane.notes.refused.count() == 4, timeout=10_000)
+    assert pane.notes.refused_button.text() == "3 blocked"
+    lines = [pane.notes.refused.item(i).text() for i in range(4)]
+    assert any(line.startswith("Style sheet from fonts.example: /c.css") for line in lines)
+    assert any(line.startswith("Script from cdn.example") for line in lines)
+    picture = next(line for line in lines if line.startswith("Picture from"))
+    assert "example.org" in picture
+    assert host not in picture
+    pane.notes.refused_button.click()
+    assert pane.notes.refused.isVisible()
+    press(pane, "console")
+    assert pane.notes.console.isVisible()
+    assert not pane.notes.refused_button.isChecked()
+    show(pane, qtbot, "<p>nothing wanted")
+    assert not pane.notes.refused_button.isVisible()
+
+
+def test_reports_are_not_believed() -> None:
+    assert refused_of("x") == []
+    assert refused_of([1, {}, {"uri": 3, "kind": "img-src"}]) == []
+    many = [{"uri": f"https://h{i}.example/", "kind": "x"} for i in range(900)]
+    assert len(refused_of(many)) == 200
+    hostile = {"uri": "https://user:word@" + "b" * 200 + "\u202e.example/" + "c" * 900, "kind": "x"}
+    one = refused_of([hostile])[0]
+    assert len(one.host) <= MAX_HOST
+    assert len(one.address) <= 160
+    assert "word" not in one.host
+    assert "\u202e" not in one.host + one.address
+    assert refused_of([{"uri": "http://[bad", "kind": "img-src"}])[0].kind == "Picture"
+
+
+# Pages that end badly -------------------------------------------------------
+
+
+def buttons(pane: PreviewPane) -> list[str]:
+    return [button.text() for button in pane.card.buttons]
+
+
+@pytest.mark.slow
+def test_script_that_begins_late_and_never_ends_is_noticed(pane: PreviewPane, qtbot: Any) -> None:
+    assert pane.web is not None
+    pane.web._pulse.setInterval(300)
+    show(pane, qtbot, "<body style='background:#ff0000'><p>x")
+    with qtbot.waitSignal(pane.failed, timeout=30_000) as told:
+        pane.show_code("<script>setTimeout(() => { while (1); }, 900)</script>", "html", True)
+    assert told.args == [ENDLESS, 0]
+    assert pane.card.isVisible()
+    assert buttons(pane) == ["Load again", "Load without scripts"]
+    with qtbot.waitSignal(pane.drawn, timeout=20_000):
+        pane.card.buttons[1].click()
+    qtbot.wait(1500)
+    assert pane.web.isVisible()
+    assert pane.notes.note.isVisible()
+    assert "Scripts are off" in pane.notes.note.text()
+
+
+def test_crash_leaves_a_card_that_loads_again(pane: PreviewPane, qtbot: Any) -> None:
+    import os
+    import signal
+
+    show(pane, qtbot, RED)
+    assert pane.web is not None
+    with qtbot.waitSignal(pane.failed, timeout=20_000) as told:
+        os.kill(pane.web.page.renderProcessPid(), signal.SIGKILL)
+    assert told.args == [CRASHED, 0]
+    with qtbot.waitSignal(pane.drawn, timeout=20_000):
+        pane.card.buttons[0].click()
+    qtbot.wait(200)
+    assert red_columns(pane) == 300
