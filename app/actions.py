@@ -167,6 +167,68 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("pane_preview", "Go to the preview", "Focus the preview", keys=("Ctrl+3",)),
     ActionSpec("pane_next", "Next pane", "Focus the next pane", keys=("F6",)),
     ActionSpec("pane_previous", "Previous pane", "Focus the previous pane", keys=("Shift+F6",)),
+    ActionSpec(
+        "mark_part",
+        "Mark a part of the picture",
+        "Drag a rectangle on the picture; M marks by keyboard",
+        "mark",
+        ("Ctrl+M",),
+    ),
+    ActionSpec("crop", "Crop", "Convert the marked part as a picture of its own", "crop"),
+    ActionSpec(
+        "convert_part", "Only this part", "Convert the marked part; the picture stays", "generate"
+    ),
+    ActionSpec("undo_crop", "Undo the crop", "Go back to the whole picture", "undo"),
+    ActionSpec(
+        "text_boxes",
+        "Show the text read",
+        "Frame the lines of text; a click copies one",
+        "text",
+        checkable=True,
+    ),
+    ActionSpec(
+        "copy_text",
+        "Copy all text",
+        "Copy the text read from the picture",
+        "copy_text",
+        ("Ctrl+Shift+T",),
+    ),
+    ActionSpec("refine_box", "Go to the instruction", "Say what to change", keys=("Ctrl+L",)),
+    ActionSpec("refine", "Refine", "Change the code as the instruction says", "refine"),
+    ActionSpec("again", "Another try", "Convert again by chance", "again", ("Ctrl+Shift+R",)),
+    ActionSpec(
+        "version_back", "Version before", "Go back to the version before", "back", ("Alt+Left",)
+    ),
+    ActionSpec(
+        "version_forward", "Version after", "Go on to the version after", "forward", ("Alt+Right",)
+    ),
+    ActionSpec("candidate_before", "Candidate before", "A likelier answer", keys=("Alt+Up",)),
+    ActionSpec("candidate_after", "Candidate after", "A less likely answer", keys=("Alt+Down",)),
+    ActionSpec(
+        "versions",
+        "Versions",
+        "All versions of this code as a tree",
+        "versions",
+        ("Ctrl+Shift+H",),
+        checkable=True,
+    ),
+    ActionSpec(
+        "history",
+        "History",
+        "What was converted before",
+        "history",
+        ("Ctrl+H",),
+        checkable=True,
+    ),
+    ActionSpec(
+        "private",
+        "Private mode",
+        "While it is on, nothing is written to the history",
+        "private",
+        ("Ctrl+Shift+P",),
+        checkable=True,
+    ),
+    ActionSpec("next_picture", "Next picture", "Stop this one and go on to the next", "next_one"),
     ActionSpec("shortcuts", "Keyboard shortcuts", "List all shortcuts", "keyboard", ("F1",)),
     ActionSpec(
         "capture_settings", "Open the system's settings", "Where the screen may be recorded"
@@ -189,6 +251,17 @@ OVERLAY_KEYS: tuple[tuple[str, str], ...] = (
     ("Tab", "Go to the next screen (Shift: the one before)"),
 )
 """Keys inside the overlay; handled there, listed here for the help page."""
+
+
+PICTURE_KEYS: tuple[tuple[str, str], ...] = (
+    ("+ / -", "Zoom in and out (or Ctrl and the wheel)"),
+    ("0 / 1", "Fit the pane / 100 %"),
+    ("Arrows", "Move the picture, or the marked part (Ctrl: by 10 px, Shift: resize)"),
+    ("M", "Mark the middle of the picture"),
+    ("Page up / down", "Go through the lines of text"),
+    ("Enter", "Copy the line of text"),
+)
+"""Keys inside the source picture; handled there, listed here for the help page."""
 
 
 def make_actions(parent: QObject, table: tuple[ActionSpec, ...] = ACTIONS) -> Mapping[str, QAction]:

@@ -21,20 +21,29 @@ _LOG = logging.getLogger(__name__)
 class Client(Protocol):
     """What the bridge needs of `engine.client.EngineClient`."""
 
+    @property
+    def takes_instructions(self) -> bool: ...
+
     def warm_up(self) -> Iterable[Any]: ...
 
     def convert(self, request: Any) -> Iterable[Any]: ...
+
+    def appraise(self, image: bytes, code: str, target: str, lines: Any) -> Iterable[Any]: ...
 
     def cancel(self) -> None: ...
 
     def close(self) -> None: ...
 
 
+Work = Callable[[Client], Iterable[Any]]
+"""What is asked of a client: one of its methods, called on the thread."""
+
+
 class EngineBridge(QObject):
     """Runs one request after the other. `events(list of (run, event))` arrives on the GUI thread.
 
     An event is what the engine sends, an Exception where a request failed as a whole, or None at
-    the end of a request. Run 0 is the warm-up.
+    the end of a request. Run 0 is the warm-up, negative ones are those of `app.asides`.
     """
 
     events = Signal(list)
@@ -43,7 +52,7 @@ class EngineBridge(QObject):
     def __init__(self, make_client: Callable[[], Client], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._make_client = make_client
-        self._jobs: queue.Queue[tuple[int, Any] | None] = queue.Queue()
+        self._jobs: queue.Queue[tuple[int, Work] | None] = queue.Queue()
         self._arrived: deque[tuple[int, Any]] = deque()
         self._woken = threading.Event()
         self._client: Client | None = None
@@ -60,12 +69,16 @@ class EngineBridge(QObject):
         """Start the thread and load the model in the background."""
         if not self._thread.is_alive():
             self._thread.start()
-            self._jobs.put((0, None))
+            self._jobs.put((0, _warm_up))
 
     def convert(self, run: int, request: Any) -> None:
         """Queue a conversion; its events carry the number `run`."""
+        self.ask(run, lambda client: client.convert(request))
+
+    def ask(self, run: int, work: Work) -> None:
+        """Queue whatever yields events."""
         self.start()
-        self._jobs.put((run, request))
+        self._jobs.put((run, work))
 
     def change_client(self, make_client: Callable[[], Client]) -> None:
         """Use another model from the next request on; a conversion that runs comes to its end."""
@@ -77,7 +90,13 @@ class EngineBridge(QObject):
         if old is not None and not converts:
             _close_aside(old)
         if self._thread.is_alive():
-            self._jobs.put((0, None))
+            self._jobs.put((0, _warm_up))
+
+    @property
+    def takes_instructions(self) -> bool | None:
+        """Whether the model can be told what to change; None while there is none."""
+        with self._lock:
+            return None if self._client is None else self._client.takes_instructions
 
     def cancel(self, run: int) -> bool:
         """Ask the engine to stop `run`; never blocks. True where it had not even begun."""
@@ -103,7 +122,7 @@ class EngineBridge(QObject):
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            run, request = job
+            run, work = job
             with self._lock:
                 if run in self._cancelled:
                     continue
@@ -112,7 +131,7 @@ class EngineBridge(QObject):
             try:
                 client = self._take_client(run)
                 repeated = False
-                for event in client.warm_up() if request is None else client.convert(request):
+                for event in work(client):
                     if run == 0 and client is not self._client:
                         continue  # what became of a model that is no longer wanted
                     self._send(run, event)
@@ -162,6 +181,10 @@ class EngineBridge(QObject):
             batch.append(self._arrived.popleft())
         if batch and not self._closing:
             self.events.emit(batch)
+
+
+def _warm_up(client: Client) -> Iterable[Any]:
+    return client.warm_up()
 
 
 def _close_aside(client: Client) -> None:

@@ -3,55 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QMimeData, QObject, QTimer, Signal
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QObject, QTimer
 
+from app.asides import Asides
 from app.bridge import EngineBridge
-from app.intake import Offer, Refused, offer_from_mime
-from app.session import Failure, Picture, Session, State
+from app.incoming import Region, failure_of
+from app.intake import cut
+from app.session import Failure, Picture, State
 from app.stream import live_code
-from app.tasks import TaskRunner
+from app.versioning import VersionDesk
+from app.versions import AGAIN, AGAIN_WORDS, CONVERSION, PART, PART_WORDS, REFINE
 from engine.errors import VisCodexError
 from engine.tasks import TASKS
+
+__all__ = ["Controller", "failure_of"]
 
 CODE_INTERVAL_MS = 50
 CUT_OFF = frozenset({"length", "loop"})
 """Reasons of the engine for an end that is not the end of the code."""
+TRY_TEMPERATURE = 0.7
+"""Another try has to differ, also with a model that is greedy by itself."""
+SEEDS = 8
+"""Seeds of one try: as many as it may have candidates."""
 
 
-class Controller(QObject):
+class Controller(VersionDesk):
     """The application without its widgets.
 
-    `changed()` after every step of the session, `picture_changed()`, `code_changed(code, final)`
-    while and after code arrives, `text_read(lines)` with what was read in the picture,
-    `trouble(failure)` for errors outside a conversion, and `busy_picture()` when a picture came
-    while a conversion runs.
+    See PictureDesk and VersionDesk for its signals.
     """
-
-    changed = Signal()
-    picture_changed = Signal()
-    code_changed = Signal(str, bool)
-    text_read = Signal(list)
-    trouble = Signal(object)
-    busy_picture = Signal()
 
     def __init__(
         self,
         bridge: EngineBridge,
-        make_request: Callable[[Picture, str], Any],
+        make_request: Callable[..., Any],
         parent: QObject | None = None,
     ) -> None:
-        super().__init__(parent)
-        self.session = Session()
-        self.auto_start = True
+        """`make_request(picture, target, **wishes)`; the wishes are those of `wiring`."""
+        super().__init__(Asides(bridge, make_request), parent)
         self._bridge = bridge
         self._make_request = make_request
-        self.tasks = TaskRunner(self)
-        self._offers = 0
-        self._start_next = False
+        self._part: tuple[int, int] | None = None  # where what is converted lies in the picture
         self._code_timer = QTimer(self)
         self._code_timer.setSingleShot(True)
         self._code_timer.setInterval(CODE_INTERVAL_MS)
@@ -64,48 +60,6 @@ class Controller(QObject):
         if not (before is now is State.GENERATING):
             self.changed.emit()
 
-    # Ways in ----------------------------------------------------------------
-
-    def offer_mime(self, mime: QMimeData, name: str) -> None:
-        """A drop or the clipboard."""
-        try:
-            self.offer(offer_from_mime(mime, name))
-        except Refused as refused:
-            self.trouble.emit(Failure(refused.code, str(refused), refused.advice))
-
-    def offer_path(self, path: Path) -> None:
-        self.offer(Offer(path, path.name))
-
-    def offer_image(self, image: QImage, name: str) -> None:
-        self.offer(Offer(image, name))
-
-    def offer(self, offer: Offer) -> None:
-        """Read the picture in the background; of several only the newest is taken."""
-        self._offers += 1
-        number = self._offers
-
-        def arrived(picture: Picture) -> None:
-            if number == self._offers:
-                self._take_picture(picture)
-
-        def failed(error: Exception) -> None:
-            if number == self._offers:
-                self.trouble.emit(failure_of(error))
-
-        self.tasks.run(offer.to_picture, arrived, failed)
-
-    def _take_picture(self, picture: Picture) -> None:
-        if self.session.set_picture(picture):
-            self._new_picture()
-        else:
-            self.busy_picture.emit()
-
-    def _new_picture(self) -> None:
-        self._code_timer.stop()
-        self.picture_changed.emit()
-        if self.auto_start:
-            self.generate()
-
     # Conversion -------------------------------------------------------------
 
     def set_target(self, target: str) -> None:
@@ -114,33 +68,76 @@ class Controller(QObject):
         self.changed.emit()
 
     def generate(self) -> None:
-        """Start a conversion if the session allows it."""
-        if not self.session.can_generate or self.session.picture is None:
+        """Start a conversion if the session allows it; a second one is one more version."""
+        if self.session.versions.current is None:
+            self._begin(CONVERSION, "")
+        else:
+            self._begin(AGAIN, "Converted again")
+
+    def again(self) -> None:
+        """Convert once more with other random numbers."""
+        self._tries += 1
+        kind = CONVERSION if self.session.versions.current is None else AGAIN
+        self._begin(kind, AGAIN_WORDS, seed=SEEDS * self._tries, temperature=TRY_TEMPERATURE)
+
+    def refine(self, instruction: str, region: Region | None = None) -> None:
+        """Let the model change the code on top; `region` says what it is about."""
+        self.seal()
+        code = self.session.result.code
+        if not code.strip() or not instruction.strip():
             return
-        run = self.session.begin()
+        wishes: dict[str, Any] = {"refine": (instruction.strip(), code)}
+        if region is not None:
+            wishes["region"] = tuple(float(value) for value in region)
+        self._begin(REFINE, instruction.strip(), **wishes)
+
+    def convert_part(self, region: Region) -> None:
+        """Convert only a part of the picture; the picture stays."""
+        picture = self.session.picture
+        if picture is None or not self.session.can_generate:
+            return
+        x0, y0, x1, y1 = region
+        words = f"{PART_WORDS}{x0}, {y0} ({x1 - x0} × {y1 - y0})"
+
+        def arrived(part: Picture) -> None:
+            if self.session.picture is picture:
+                self._begin(PART, words, part, (x0, y0))
+
+        self.tasks.run(partial(cut, picture, region), arrived, self._told)
+
+    def _begin(
+        self,
+        kind: str,
+        instruction: str,
+        part: Picture | None = None,
+        place: tuple[int, int] | None = None,
+        **wishes: Any,
+    ) -> None:
+        picture = part or self.session.picture
+        if not self.session.can_generate or picture is None:
+            return
+        self.seal()
+        self._part = place
+        self._drawn = []
+        run = self.session.begin(kind, instruction)
         self.code_changed.emit("", False)
-        request = self._make_request(self.session.picture, self.session.target)
-        self._bridge.convert(run, request)
+        self._bridge.convert(run, self._make_request(picture, self.session.target, **wishes))
 
     def cancel(self) -> None:
         """Stop the conversion; acknowledged at once, finished when the engine says so."""
         if self.session.can_cancel:
             self.session.cancel()
             if self._bridge.cancel(self.session.run):
-                self.session.cancelled()
-                self._after()
+                self._stopped()
+                self._go_on()
 
-    def replace_picture(self) -> None:
-        """Stop the conversion and go on with the picture that waits."""
-        self.cancel()
-
-    def edit_code(self, code: str) -> None:
-        """The user typed into the code."""
-        if not self.session.busy:
-            self.session.edit(code)
+    def leave_picture(self) -> None:
+        self._code_timer.stop()
+        super().leave_picture()
 
     def close(self) -> None:
         self._code_timer.stop()
+        self.seal()
         self.tasks.close()
         self._bridge.close()
 
@@ -148,7 +145,9 @@ class Controller(QObject):
 
     def _take_events(self, batch: list[tuple[int, Any]]) -> None:
         for run, event in batch:
-            if isinstance(event, Exception):
+            if run < 0:
+                self._asides.take(run, event)
+            elif isinstance(event, Exception):
                 self._failed(run, failure_of(event))
             elif event is None:
                 self._ended(run)
@@ -166,6 +165,7 @@ class Controller(QObject):
             self.session.loading(event.fraction)
 
     def _ready(self, run: int, event: Any) -> None:
+        self.session.takes_instructions = self._bridge.takes_instructions
         self.session.engine_ready(event.model, event.device, event.note)
 
     def _encoding(self, run: int, event: Any) -> None:
@@ -173,9 +173,16 @@ class Controller(QObject):
             self.session.encoding(event.fraction)
 
     def _text_read(self, run: int, event: Any) -> None:
+        if self._current(run) and self._part is None:
+            self._take_lines(event.lines)
+        elif self._current(run) and not self.session.lines and self._part is not None:
+            self._take_lines([moved(line, *self._part) for line in event.lines])
+
+    def _candidate_drawn(self, run: int, event: Any) -> None:
         if self._current(run):
-            self.session.text_read(len(event.lines))
-            self.text_read.emit(event.lines)
+            self._drawn.append(event)
+            if event.total > 1:
+                self.session.noted(f"Comparing {event.candidate + 1} of {event.total}")
 
     def _target(self, run: int, event: Any) -> None:
         if self._current(run):
@@ -205,19 +212,31 @@ class Controller(QObject):
         except VisCodexError as error:
             self._failed(run, failure_of(error))
             return
-        result.reason = event.reason
+        result.reason, result.note = event.reason, ""
         self.session.done(
             truncated=event.reason in CUT_OFF,
             tokens=int(stats.get("tokens", 0)),
             per_second=float(stats.get("tokens_per_second", 0.0)),
         )
+        self._record()
         self.code_changed.emit(result.code, True)
 
     def _cancelled(self, run: int, event: Any) -> None:
         if self._current(run):
-            self._show_code()
-            self.session.cancelled()
-            self.code_changed.emit(self.session.result.code, True)
+            self._stopped()
+
+    def _stopped(self) -> None:
+        """The conversion was cancelled: the newest whole code stays, else what there is of it."""
+        self._show_code()
+        result = self.session.result
+        if any(one.png is not None for one in self._drawn):
+            best = max(self._drawn, key=lambda one: (one.likeness or {}).get("total") or 0.0)
+            result.code, result.target = best.code.rstrip("\n"), best.target
+            self._record()
+        else:
+            self._put_back()
+        self.session.cancelled()
+        self.code_changed.emit(self.session.result.code, True)
 
     def _error(self, run: int, event: Any) -> None:
         code = getattr(event.code, "value", event.code)
@@ -225,12 +244,15 @@ class Controller(QObject):
 
     def _failed(self, run: int, failure: Failure) -> None:
         if self._current(run):
-            self._show_code()
             if failure.code == "cancelled":
-                self.session.cancelled()
-            else:
-                self.session.failed(failure)
-                self.trouble.emit(failure)
+                self._stopped()
+                return
+            self._show_code()
+            self._put_back()
+            self.session.failed(failure)
+            picture = self.session.picture
+            self.queue.note_failure("" if picture is None else picture.name)
+            self.trouble.emit(failure)
             self.code_changed.emit(self.session.result.code, bool(self.session.result.code))
         elif run == 0 and not self.session.busy:
             self.trouble.emit(failure)
@@ -239,17 +261,12 @@ class Controller(QObject):
         """A request is over; one that ended without a last word counts as a failure."""
         if self._current(run):
             if self.session.state is State.CANCELLING:
-                self._show_code()
-                self.session.cancelled()
+                self._stopped()
             else:
                 message = "The model process ended without an answer."
                 self._failed(run, Failure("worker_died", message, "Try again."))
-        self._after()
-
-    def _after(self) -> None:
-        """Go on with the picture that came while a conversion ran."""
-        if self.session.take_waiting():
-            self._new_picture()
+        if run == self.session.run:
+            self._go_on()
 
     def _show_code(self) -> None:
         self._code_timer.stop()
@@ -267,6 +284,7 @@ _HANDLERS: dict[str, Callable[[Controller, int, Any], None]] = {
     "text_read": Controller._text_read,
     "target": Controller._target,
     "token": Controller._token,
+    "candidate_drawn": Controller._candidate_drawn,
     "revised": Controller._revised,
     "done": Controller._done,
     "cancelled": Controller._cancelled,
@@ -274,9 +292,7 @@ _HANDLERS: dict[str, Callable[[Controller, int, Any], None]] = {
 }
 
 
-def failure_of(error: Exception) -> Failure:
-    """What to show for an exception; those of the engine say themselves what to do."""
-    code = getattr(error, "code", None)
-    if code is not None and hasattr(error, "advice"):
-        return Failure(str(getattr(code, "value", code)), str(error), str(error.advice))
-    return Failure("internal", str(error) or type(error).__name__, "Try again.")
+def moved(line: Any, across: int, down: int) -> Any:
+    """A line of text read in a part, where it lies in the whole picture."""
+    x0, y0, x1, y1 = line.box
+    return replace(line, box=(x0 + across, y0 + down, x1 + across, y1 + down))

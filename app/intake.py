@@ -49,6 +49,17 @@ class Offer:
         return Picture(buffer.getvalue(), image.width, image.height, self.name)
 
 
+def offers_from_mime(mime: QMimeData, name: str) -> list[Offer]:
+    """All pictures in a drop or on the clipboard: several local files are several pictures.
+
+    Raises Refused where there is none.
+    """
+    paths = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
+    if len(paths) > 1:
+        return [Offer(path, path.name) for path in paths]
+    return [offer_from_mime(mime, name)]
+
+
 def offer_from_mime(mime: QMimeData, name: str) -> Offer:
     """The best picture in a drop or on the clipboard. Raises Refused where there is none.
 
@@ -85,6 +96,17 @@ def offer_from_mime(mime: QMimeData, name: str) -> Offer:
         "What was given holds no picture.",
         "Copy a picture, a picture file or a data URL and try again.",
     )
+
+
+def cut(picture: Picture, box: tuple[int, int, int, int]) -> Picture:
+    """The part of a picture in `box` (x0, y0, x1, y1); run this off the GUI thread."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(picture.png)) as whole:
+        part = whole.crop(box)
+    buffer = io.BytesIO()
+    part.save(buffer, "PNG", compress_level=1)
+    return Picture(buffer.getvalue(), part.width, part.height, f"{picture.name} (part)")
 
 
 def may_hold_picture(mime: QMimeData) -> bool:

@@ -12,6 +12,7 @@ from PySide6.QtCore import QProcess, QSettings, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from app import bootstrap, instance
+from app.archive import Archive
 from app.autostart import own_command, system_autostart
 from app.bridge import EngineBridge
 from app.capture.main import default_handlers
@@ -81,19 +82,26 @@ def make_window(application: QApplication, settings_path: Path | None = None) ->
     engine = Engine(settings)
     bridge = EngineBridge(engine.make_client)
     controller = Controller(bridge, engine.make_request)
+    archive = Archive(
+        private=settings.private or not settings.history,
+        days=settings.history_days,
+        count=settings.history_count,
+    )
     parts = Parts(
         make_runner=default_runner,
         handlers=default_handlers(),
         web_allowed=bootstrap.preview_allowed(),
         state=QSettings(),
         save_settings=partial(_save_settings, path),
+        archive=archive,
     )
     window = MainWindow(controller, theme, settings, parts)
     window.painted.connect(bridge.start)
     window.painted.connect(window.preview.create_web)
+    window.painted.connect(archive.open)
     window.flow.selecting.connect(bridge.start)  # a hidden start has loaded no model yet
     window.kept.connect(partial(_follow, engine, bridge))
-    windows = Windows(window)
+    windows = Windows(window, lambda: archive.history)
     windows.shelf.server_changed.connect(lambda: bridge.change_client(engine.make_client))
     controller.trouble.connect(partial(_back_to_bundled, window))
     if loaded.notice:

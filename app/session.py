@@ -6,9 +6,15 @@ The window feeds it what the user does and what the engine says, and shows what 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
+
+from app.versions import CONVERSION, Version, VersionTree, title
+
+if TYPE_CHECKING:
+    from engine.hints import TextLine
 
 
 class State(str, Enum):
@@ -30,6 +36,7 @@ class Input(str, Enum):
     """What can happen to a session."""
 
     PICTURE = "picture"
+    VERSION = "version"  # another version of the code comes on top
     BEGIN = "begin"
     LOADING = "loading"
     ENCODING = "encoding"
@@ -49,6 +56,7 @@ def _table() -> Mapping[tuple[State, Input], State]:
     table: dict[tuple[State, Input], State] = {(State.EMPTY, Input.PICTURE): State.READY}
     for state in RESTING:
         table[state, Input.PICTURE] = State.READY
+        table[state, Input.VERSION] = State.DONE
         table[state, Input.BEGIN] = State.LOADING
     for state in (State.LOADING, State.ENCODING, State.GENERATING):
         table[state, Input.CANCEL] = State.CANCELLING
@@ -107,11 +115,12 @@ class Result:
     answer: str = ""  # raw text of the model
     code: str = ""  # the code in it, or what the user made of it
     tokens: int = 0
-    lines_read: int = 0
     seconds: float = 0.0
     tokens_per_second: float = 0.0
     edited: bool = False
     note: str = ""  # why the code is written again just now
+    kind: str = CONVERSION  # of the version that comes of it, see app.versions
+    instruction: str = ""  # what was asked for beyond the conversion
 
 
 @dataclass
@@ -124,7 +133,10 @@ class Session:
     clock: Callable[[], float] = time.monotonic
     state: State = State.EMPTY
     picture: Picture | None = None
-    waiting_picture: Picture | None = None
+    lines: Sequence[TextLine] = ()  # the text read in the picture
+    words: str = ""  # the same without places, as far as it is known
+    versions: VersionTree = field(default_factory=VersionTree)
+    takes_instructions: bool | None = None  # None while no model is loaded
     target: str = "auto"
     result: Result = field(default_factory=Result)
     failure: Failure | None = None
@@ -159,34 +171,35 @@ class Session:
         """Call `listener(before, after)` after each input taken."""
         self._listeners.append(listener)
 
-    def set_picture(self, picture: Picture) -> bool:
-        """Take a new picture and drop the old result.
-
-        While a conversion runs the picture is kept in `waiting_picture` instead, and False is
-        returned: the caller asks the user or cancels, and calls `take_waiting` at the end.
-        """
-        if self.busy:
-            self.waiting_picture = picture
-            return False
+    def set_picture(self, picture: Picture) -> None:
+        """Take a new picture and drop the old result. Raises NotAllowed during a conversion."""
+        self._check(Input.PICTURE)
         self.picture = picture
-        self.waiting_picture = None
+        self.lines, self.words = (), ""
+        self.versions = VersionTree()
         self.result = Result()
         self.failure = None
         self.progress = None
         self._step(Input.PICTURE)
-        return True
 
-    def take_waiting(self) -> bool:
-        """Make the picture that waits the picture of the session; False if none waits."""
-        if self.busy or self.waiting_picture is None:
-            return False
-        return self.set_picture(self.waiting_picture)
+    def show_version(self, version: Version) -> None:
+        """The code of a version counts from now on. Raises NotAllowed during a conversion."""
+        self._check(Input.VERSION)
+        self.result = Result(
+            target=version.target,
+            code=version.code,
+            answer=version.code,
+            kind=version.kind,
+            note=title(version),
+        )
+        self.failure = None
+        self._step(Input.VERSION)
 
-    def begin(self) -> int:
+    def begin(self, kind: str = CONVERSION, instruction: str = "") -> int:
         """Start a conversion and return its number."""
         self._check(Input.BEGIN)
         target = "" if self.target == "auto" else self.target
-        self.result = Result(target=target)
+        self.result = Result(target=target, kind=kind, instruction=instruction)
         self.failure = None
         self.progress = None
         self.run += 1
@@ -208,8 +221,10 @@ class Session:
         self.progress = fraction
         self._step(Input.ENCODING)
 
-    def text_read(self, lines: int) -> None:
-        self.result.lines_read = lines
+    def text_read(self, lines: Sequence[TextLine]) -> None:
+        """The text of the picture; possible in every state, since it can be asked for alone."""
+        self.lines = tuple(lines)
+        self.words = "\n".join(line.text for line in lines)
         self._tell(self.state)
 
     def target_chosen(self, name: str, confidence: float | None) -> None:
@@ -238,6 +253,11 @@ class Session:
         self.result.answer, self.result.code = answer, ""
         self.result.note = note
         self._step(Input.TOKEN)
+
+    def noted(self, note: str) -> None:
+        """What is done just now, in words, until the next phase."""
+        self.result.note = note
+        self._tell(self.state)
 
     def done(self, truncated: bool = False, tokens: int = 0, per_second: float = 0.0) -> None:
         """The answer is complete, or cut off at the length limit."""

@@ -191,6 +191,26 @@ QPushButton#link:disabled { color: $muted; }
 QPushButton#link:hover { text-decoration: underline; }
 QPushButton#link:focus { border: 2px solid $accent; }
 
+QLineEdit { color: $text; background: $surface; border: 1px solid $line_strong;
+    border-radius: 6px; padding: 3px 8px; min-height: 20px; selection-background-color: $selection;
+    selection-color: $text; }
+QLineEdit:focus { border: 2px solid $accent; padding: 2px 7px; }
+QLineEdit:disabled { color: $muted; background: $raised; border-color: $line; }
+QToolButton#flat:checked { background: $accent_soft; border-color: $accent_soft; }
+QToolButton#flat:checked:focus { border-color: $accent; }
+QToolButton#candidate { background: $surface; border: 2px solid $line; border-radius: 8px;
+    padding: 4px 6px; color: $text; }
+QToolButton#candidate:hover { background: $accent_soft; }
+QToolButton#candidate:checked { border-color: $accent; background: $accent_soft; }
+QToolButton#candidate:focus { border-color: $text; }
+QToolButton#candidate:disabled { color: $muted; }
+QToolButton#chipButton, QPushButton#chipButton { color: $muted; background: $raised;
+    border: 1px solid $line; border-radius: 9px; padding: 0 8px; min-height: 18px; }
+QToolButton#chipButton:checked { color: $text; background: $accent_soft; border-color: $accent; }
+QToolButton#chipButton:focus, QPushButton#chipButton:focus { border: 1px solid $accent; }
+QListView#rows { background: $surface; border: none; outline: none; padding: 2px; }
+QScrollArea#strip, QWidget#strip { background: transparent; border: none; }
+
 QComboBox { color: $text; background: $surface; border: 1px solid $line_strong; border-radius: 6px;
     padding: 2px 8px; min-height: 18px; }
 QComboBox:focus { padding: 1px 7px; }

@@ -30,12 +30,21 @@ class ModelClient:
         """The process number of the engine; None while there is none, or on a server."""
         return getattr(self._client, "pid", None)
 
+    @property
+    def takes_instructions(self) -> bool:
+        """Whether the model can be told what to change."""
+        return self._client.takes_instructions
+
     def warm_up(self) -> Iterator[Any]:
         self._present().warm_up()
         return iter(self._client.start())
 
     def convert(self, request: Any) -> Iterator[Any]:
         return self._present().convert(request)
+
+    def appraise(self, image: bytes, code: str, target: str, lines: Any) -> Iterator[Any]:
+        """Draw code that is there already and compare it with a picture."""
+        return self._present().appraise(image, code, target, lines)
 
     def cancel(self) -> None:
         if self._improver is not None:
@@ -89,14 +98,19 @@ class Engine:
             best_of=settings.best_of or best_of,
             repairs=None if settings.repair else 0,
             split=settings.split,
+            draw=True,  # versions are shown with what they draw
             allow_unwalled=settings.unwalled,
         )
 
-    def make_request(self, picture: Picture, target: str) -> Any:
-        """The engine's request for a conversion of `picture`."""
+    def make_request(self, picture: Picture, target: str, **wishes: Any) -> Any:
+        """The engine's request for a conversion of `picture`.
+
+        Wishes: refine (instruction, code), region, seed, temperature; as in `ConvertRequest`.
+        """
         from engine.protocol import ConvertRequest
 
-        return ConvertRequest(image=picture.png, target=target, hints=self.settings.hints)
+        hints = self.settings.hints
+        return ConvertRequest(image=picture.png, target=target, hints=hints, **wishes)
 
 
 def _client(settings: Settings) -> EngineClient | RemoteClient:

@@ -33,6 +33,7 @@ from engine.prompt import (
     PromptPart,
     build_prompt,
     instruction_for,
+    seen_region,
 )
 from engine.protocol import (
     CandidateDone,
@@ -260,7 +261,8 @@ class Converter:
         key: str,
     ) -> tuple[Chunks, int]:
         """The whole prompt, with as many lines of text as leave room for an answer; how many."""
-        instruction = instruction_for(task, request.refine, self.card.prompt == "short")
+        region = seen_region(request.region, scale)
+        instruction = instruction_for(task, request.refine, self.card.prompt == "short", region)
         prefill = FENCE if task is None else task.prefill
         room = self.session.context_cells - LEAST_ANSWER
         count = len(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
@@ -16,6 +17,8 @@ _SHAPES: Mapping[str, tuple[type, ...]] = {
     "float": (float, int),
     "float | None": (float, int, type(None)),
     "dict[str, Any]": (dict,),
+    "dict[str, float | None] | None": (dict, type(None)),
+    "bytes | None": (bytes, type(None)),
 }
 
 
@@ -170,6 +173,37 @@ class CandidateDone(_Event):
 
 
 @dataclass(frozen=True)
+class CandidateDrawn(_Event):
+    """Code that was drawn and compared with the picture, as number `candidate` of `total`.
+
+    `png` is what it draws, `likeness` the figures of `engine.compare.Similarity` by name; both are
+    None where it draws nothing, and `problem` says why. Those of repairs are numbered on. Comes
+    from `engine.improver`, never from a worker.
+    """
+
+    event: ClassVar[str] = "candidate_drawn"
+    candidate: int
+    total: int
+    code: str
+    target: str
+    png: bytes | None = None
+    likeness: dict[str, float | None] | None = None
+    problem: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        png = None if self.png is None else base64.b64encode(self.png).decode("ascii")
+        return {**asdict(self), "png": png}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> CandidateDrawn:
+        png = data.get("png")
+        made: CandidateDrawn = super().from_json(
+            {**data, "png": None if png is None else base64.b64decode(png, validate=True)}
+        )
+        return made
+
+
+@dataclass(frozen=True)
 class Done(_Event):
     """The request is done. `reason`: stop, fence, length, loop, grammar (no token of the model fits
     it any more); read where only text was wanted.
@@ -233,6 +267,7 @@ Event = (
     | Notice
     | Revised
     | CandidateDone
+    | CandidateDrawn
     | Done
     | Cancelled
     | Error
@@ -252,6 +287,7 @@ EVENTS: Mapping[str, type[Event]] = {
         Notice,
         Revised,
         CandidateDone,
+        CandidateDrawn,
         Done,
         Cancelled,
         Error,

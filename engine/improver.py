@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
 from PIL import Image
@@ -22,6 +22,7 @@ from engine.improve import DEFAULT_REPAIRS, REPAIRABLE, Drawn, Judge, best, repa
 from engine.protocol import (
     Cancelled,
     CandidateDone,
+    CandidateDrawn,
     ConvertRequest,
     Done,
     Error,
@@ -120,7 +121,8 @@ class Improver:
         self._drawer.close()  # a script that still runs ends with its process
 
     def convert(self, request: ConvertRequest) -> Iterator[Event]:
-        """The events of a conversion; all but `revised` are the client's own."""
+        """The events of a conversion; `revised` and `candidate_drawn` are ours, all others the
+        client's."""
         self._stopped.clear()
         self._lines, self.tried, self.chosen = [], [], None
         heard = _Heard(request.target)
@@ -131,6 +133,13 @@ class Improver:
             yield Cancelled()
         elif heard.end is not None:
             yield heard.end
+
+    def appraise(
+        self, image: bytes, code: str, target: str, lines: Sequence[TextLine] = ()
+    ) -> Iterator[Event]:
+        """Draw code that is there already and compare it with the picture `image`; `lines` is the
+        text read in it. One `candidate_drawn`."""
+        yield _told(Judge(self._drawer, load_picture(image), lines).judge(code, target), 0, 1)
 
     def _widened(self, request: ConvertRequest) -> ConvertRequest:
         if request.candidates > 1 or request.refine is not None:
@@ -180,14 +189,16 @@ class Improver:
             return
         judge = Judge(self._drawer, picture, self._lines)
         for code in codes:
-            self.tried.append(judge.judge(code, target))
+            yield self._drawn(judge.judge(code, target), len(codes))
+            if self._stopped.is_set():
+                return
         if reach is not None and not self._stopped.is_set():
             one = replace(request, target=target, candidates=1)
             # What fails here costs nothing: there is an answer already.
             with contextlib.suppress(VisCodexError):
                 page = convert_parts(picture, reach, lambda png: self._ask(replace(one, image=png)))
                 if page is not None:
-                    self.tried.append(judge.judge(page, target))
+                    yield self._drawn(judge.judge(page, target))
         for turn in range(1, repairs + 1):
             failed = best(self.tried)
             if failed.problem is None or failed.problem.code not in REPAIRABLE:
@@ -202,7 +213,7 @@ class Improver:
                 repair_request(request, failed, turn, takes_instructions=told), again
             )
             for code in again.codes():
-                self.tried.append(judge.judge(code, target))
+                yield self._drawn(judge.judge(code, target))
                 shown = code
         if self._stopped.is_set():
             return
@@ -214,6 +225,11 @@ class Improver:
             reason = heard.reasons[number]
             stats = {**heard.end.stats, "finish_reason": reason}
             heard.end = replace(heard.end, reason=reason, stats=stats)
+
+    def _drawn(self, one: Drawn, total: int = 0) -> CandidateDrawn:
+        """Remember what was drawn, and the event that tells of it."""
+        self.tried.append(one)
+        return _told(one, len(self.tried) - 1, max(total, len(self.tried)))
 
     def _reach(
         self, request: ConvertRequest, target: str, picture: Image.Image
@@ -238,3 +254,10 @@ class Improver:
         if isinstance(heard.end, Cancelled):
             raise VisCodexError(ErrorCode.cancelled, "Cancelled.")
         return TASKS[request.target].extract(heard.answers.get(0, ""))
+
+
+def _told(one: Drawn, number: int, total: int) -> CandidateDrawn:
+    """The event that tells of a drawing."""
+    likeness = None if one.likeness is None else asdict(one.likeness)
+    problem = "" if one.problem is None else one.problem.message
+    return CandidateDrawn(number, total, one.code, one.target, one.png, likeness, problem)

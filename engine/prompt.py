@@ -66,10 +66,16 @@ def build_prompt(
     return parts
 
 
-def instruction_for(task: Task | None, refine: tuple[str, str] | None, short: bool = False) -> str:
+def instruction_for(
+    task: Task | None,
+    refine: tuple[str, str] | None,
+    short: bool = False,
+    region: tuple[float, float, float, float] | None = None,
+) -> str:
     """What the model is told to do; `task` is None where it is to choose one itself.
 
-    `refine` is (change, code so far), `short` the wording for models trained on the short one.
+    `refine` is (change, code so far), `short` the wording for models trained on the short one,
+    `region` the box of the picture, as the model sees it, that the change is limited to.
     """
     if task is None:
         return AUTO_INSTRUCTION_SHORT if short else AUTO_INSTRUCTION
@@ -77,7 +83,21 @@ def instruction_for(task: Task | None, refine: tuple[str, str] | None, short: bo
     if refine is None:
         return instruction
     change, code = refine
+    where = ""
+    if region is not None:
+        box = ",".join(str(max(0, round(value))) for value in region)
+        where = f"Only what the box {box} of the picture shows: "
     return (
         f"{instruction}\nThis is the code so far:\n{task.prefill}{code.rstrip()}\n{FENCE}\n"
-        f"Change it, and write all of it again: {change.strip()}"
+        f"Change it, and write all of it again: {where}{change.strip()}"
     )
+
+
+def seen_region(
+    region: tuple[float, float, float, float] | None, scale: tuple[float, float]
+) -> tuple[float, float, float, float] | None:
+    """A box in pixels of the picture as a box in pixels as the model sees it."""
+    if region is None:
+        return None
+    across, down = scale
+    return region[0] * across, region[1] * down, region[2] * across, region[3] * down

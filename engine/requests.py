@@ -54,7 +54,8 @@ class ConvertRequest:
     `refine` is (instruction, code to change). What is None is the model's default; temperature 0
     is greedy. `max_tokens` is the longest answer in tokens, `candidates` how many answers are
     written at once: the first as asked, the others so that they differ. `grammar` (GBNF, its root
-    describes the code without fences) is kept to by every answer.
+    describes the code without fences) is kept to by every answer. `region` (x0, y0, x1, y1 in
+    pixels of the picture) is the part that a change is limited to.
     """
 
     request: ClassVar[str] = "convert"
@@ -67,6 +68,7 @@ class ConvertRequest:
     refine: tuple[str, str] | None = None
     candidates: int = 1
     grammar: str | None = None
+    region: tuple[float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
         problem = None
@@ -84,6 +86,10 @@ class ConvertRequest:
             problem = f"There are 1 to {MOST_CANDIDATES} candidates, not {self.candidates}."
         elif self.grammar is not None and self.target == "text":
             problem = "Text is read from the picture, not written: it takes no grammar."
+        elif self.region is not None and not (
+            self.region[0] < self.region[2] and self.region[1] < self.region[3]
+        ):
+            problem = "The region has no pixels."
         if problem:
             raise VisCodexError(ErrorCode.bad_input, problem)
 
@@ -98,6 +104,7 @@ class ConvertRequest:
             "refine": None if self.refine is None else list(self.refine),
             "candidates": self.candidates,
             "grammar": self.grammar,
+            "region": None if self.region is None else list(self.region),
         }
 
     @classmethod
@@ -118,6 +125,7 @@ class ConvertRequest:
             refine=refine,
             candidates=int(data.get("candidates", 1)),
             grammar=None if grammar is None else str(grammar),
+            region=_box(data.get("region")),
         )
 
 
@@ -180,6 +188,13 @@ REQUESTS: Mapping[str, type[Request]] = {
     kind.request: kind
     for kind in (LoadRequest, ConvertRequest, ReadTextRequest, CancelRequest, ShutdownRequest)
 }
+
+
+def _box(data: Any) -> tuple[float, float, float, float] | None:
+    if data is None:
+        return None
+    x0, y0, x1, y1 = (float(value) for value in data)
+    return x0, y0, x1, y1
 
 
 def _text(data: Mapping[str, Any], name: str) -> str:

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.actions import ACTIONS, OVERLAY_KEYS
+from app.actions import ACTIONS, OVERLAY_KEYS, PICTURE_KEYS
 from app.controller import failure_of
 from app.export.names import suggested_name
 from app.files import write_whole
@@ -124,6 +124,8 @@ def shortcuts_dialog(parent: QWidget) -> QDialog:
                 rows.append((keys, spec.text.rstrip("…")))
         if table is ACTIONS:
             rows.append(("F10", "Menu"))
+    rows.append(("In the picture", ""))
+    rows.extend(PICTURE_KEYS)
     rows.append(("While snipping", ""))
     rows.extend(OVERLAY_KEYS)
     cells = "".join(

@@ -29,6 +29,7 @@ from app.capture.flow import SnipFlow
 from app.capture.models import CaptureError
 from app.capture.permissions import SETTINGS_ADDRESS
 from app.controller import Controller, failure_of
+from app.features import Features
 from app.intake import may_hold_picture
 from app.session import Failure, Picture, State
 from app.store.settings import Settings
@@ -37,6 +38,7 @@ from app.views import dialogs, surface
 from app.views.banner import Banner
 from app.views.code_actions import CodeActions
 from app.views.code_pane import CodePane
+from app.views.desk import Desk
 from app.views.dress import Dresser, announce
 from app.views.kept_window import KeptWindow
 from app.views.parts import Parts
@@ -98,7 +100,7 @@ class MainWindow(KeptWindow):
         self.bar = ToolBar(actions, self.dresser)
         self.banner = Banner(self.dresser)
         self.start = StartPage(actions, self.dresser)
-        self.source = SourcePane()
+        self.source = SourcePane(actions, self.dresser)
         self.code = CodePane(actions, self.dresser)
         self.preview = PreviewPane(
             actions, self.dresser, self.parts.make_runner, self.parts.web_allowed
@@ -113,7 +115,8 @@ class MainWindow(KeptWindow):
         layout.setSpacing(10)
         layout.addWidget(self.bar)
         layout.addWidget(self.banner)
-        layout.addWidget(self.pages, 1)
+        self.desk = Desk(self.pages)
+        layout.addWidget(self.desk, 1)
         self.setCentralWidget(middle)
         self.status = StatusBar(self.dresser)
         self.setStatusBar(self.status)
@@ -136,8 +139,8 @@ class MainWindow(KeptWindow):
             "pane_source": self.source.focus_pane,
             "pane_code": self.code.focus_pane,
             "pane_preview": self.preview.focus_pane,
-            "pane_next": lambda: self._step_pane(1),
-            "pane_previous": lambda: self._step_pane(-1),
+            "pane_next": lambda: self.outer.step_pane(self.focusWidget(), 1),
+            "pane_previous": lambda: self.outer.step_pane(self.focusWidget(), -1),
             "shortcuts": lambda: dialogs.show_shortcuts(self),
             "hotkey": self.hotkey_wanted.emit,
             "quit": self.quit,
@@ -171,9 +174,8 @@ class MainWindow(KeptWindow):
         self.controller.picture_changed.connect(self._picture_changed)
         self.controller.code_changed.connect(self._code_changed)
         self.controller.trouble.connect(self.show_failure)
-        self.controller.busy_picture.connect(self._ask_about_picture)
-
         self.code_actions = CodeActions(self)
+        self.features = Features(self)
 
     def _restore(self) -> None:
         settings, actions = self.settings, self.actions_by_name
@@ -235,6 +237,8 @@ class MainWindow(KeptWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.outer.set_narrow(self.width() < NARROW)
+        self.desk.set_narrow(self.width() < NARROW)
+        self.features.fit(self.size())
         self.bar.set_compact(self.width() < 760)
         self.status.set_compact(self.width() < 640)
 
@@ -251,6 +255,7 @@ class MainWindow(KeptWindow):
         self.code_actions.close()
         self.preview.shut()
         self.controller.close()
+        self.features.close()
 
     def tell(self, tone: str, title: str, text: str) -> None:
         """Show a notice that belongs to no conversion."""
@@ -346,14 +351,6 @@ class MainWindow(KeptWindow):
         message = f"{reason[:1].upper()}{reason[1:]}."
         self.show_failure(Failure(error.code, message, error.advice))
 
-    def _ask_about_picture(self) -> None:
-        self.banner.present(
-            "info",
-            "A conversion is still running",
-            "The new picture is next.",
-            [("Stop and use the new one", self.controller.replace_picture)],
-        )
-
     # Actions ----------------------------------------------------------------
 
     def paste(self) -> None:
@@ -369,14 +366,6 @@ class MainWindow(KeptWindow):
         path = asset("samples/login.png")
         if path is not None:
             self.controller.offer_path(path)
-
-    def _step_pane(self, step: int) -> None:
-        panes = (self.source, self.code, self.preview)
-        focus = self.focusWidget()
-        here = next(
-            (i for i, p in enumerate(panes) if focus is not None and p.isAncestorOf(focus)), -1
-        )
-        panes[(here + step) % 3 if here >= 0 else 0].focus_pane()
 
     def _set_target(self, target: str) -> None:
         self.controller.set_target(target)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QSettings
 
+from app.archive import Archive
 from app.capture.models import CaptureHandler
 from app.preview.chart import Runner
 from app.store.settings import Settings
@@ -14,10 +15,14 @@ from app.store.settings import Settings
 
 @dataclass(frozen=True)
 class Parts:
-    """What the window needs from outside; tests give their own."""
+    """What the window needs from outside; tests give their own.
+
+    Without an `archive` there is no history; the window closes the one it has.
+    """
 
     make_runner: Callable[[bool], Runner]
     handlers: tuple[CaptureHandler, ...]
     web_allowed: bool
     state: QSettings
     save_settings: Callable[[Settings], None]
+    archive: Archive | None = None

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from app.bootstrap import asset
 from app.views.dress import ActionButton, Dresser, IconLabel
+from app.views.recent_row import RecentRow
 
 _CARDS = (
     ("snip", "Snip the screen", "Drag a rectangle around what you see"),
@@ -135,6 +136,8 @@ class StartPage(QScrollArea):
         dresser.icon(self.sample, "sample", "accent")
         self.sample.setCursor(Qt.CursorShape.PointingHandCursor)
         column.addWidget(self.sample, 0, _CENTRE)
+        self.recent = RecentRow(dresser)
+        column.addWidget(self.recent)
         column.addStretch(3)
         privacy = QHBoxLayout()
         privacy.setSpacing(6)

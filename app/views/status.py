@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar
+from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QWidget
 
 from app.messages import STATES, TARGET_NAMES
 from app.session import Session, State
@@ -36,6 +36,10 @@ class StatusBar(QStatusBar):
             self.addWidget(widget)
         for widget in (self.speed, self.device, self.offline):
             self.addPermanentWidget(widget)
+
+    def add_first(self, widget: QWidget) -> None:
+        """Put a widget before the others at the right, where it stays in sight longest."""
+        self.insertPermanentWidget(3, widget)
 
     def set_compact(self, compact: bool) -> None:
         """Leave out what is always the same, for a small window."""
@@ -75,6 +79,8 @@ def _state_text(session: Session) -> str:
     if session.busy:
         text = result.note or text
         return f"{text} · {session.elapsed:.1f} s"
+    if session.state is State.DONE and not result.seconds:  # a version that was there
+        return " · ".join(filter(None, (text, result.note)))
     if session.state in {State.DONE, State.TRUNCATED}:
         parts = [text, f"{result.seconds:.1f} s"]
         if result.target and session.target == "auto":

@@ -17,7 +17,9 @@ TARGETS = (
 )
 _MENU = (
     ("snip", "snip_later", "open", "paste", "sample"),
-    ("generate", "cancel", "copy", "save", "refresh"),
+    ("generate", "again", "cancel", "copy", "save", "refresh"),
+    ("mark_part", "copy_text", "text_boxes"),
+    ("history", "versions", "private"),
     ("auto_start", "scripts", "unwalled"),
     ("hotkey", "tray", "autostart", "notifications"),
     ("models", "settings", "diagnostics"),

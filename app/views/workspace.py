@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QSplitter, QWidget
 
+from app.views.dress import Pane
+
 WIDE_SIZES = [380, 800]
 NARROW_SIZES = [240, 400]
 
@@ -12,8 +14,9 @@ NARROW_SIZES = [240, 400]
 class Workspace(QSplitter):
     """The three panes in two splitters, whose sizes people can change."""
 
-    def __init__(self, source: QWidget, code: QWidget, preview: QWidget) -> None:
+    def __init__(self, source: Pane, code: Pane, preview: Pane) -> None:
         super().__init__(Qt.Orientation.Horizontal)
+        self._panes = (source, code, preview)
         self.inner = QSplitter(Qt.Orientation.Horizontal)
         self.inner.addWidget(code)
         self.inner.addWidget(preview)
@@ -33,3 +36,9 @@ class Workspace(QSplitter):
         if self.orientation() != wanted:
             self.setOrientation(wanted)
             self.setSizes(NARROW_SIZES if narrow else WIDE_SIZES)
+
+    def step_pane(self, focus: QWidget | None, step: int) -> None:
+        """Go to the pane after the one with the focus, or before it; else to the first."""
+        here = (n for n, pane in enumerate(self._panes) if focus and pane.isAncestorOf(focus))
+        place = next(here, None)
+        self._panes[0 if place is None else (place + step) % len(self._panes)].focus_pane()

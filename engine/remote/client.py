@@ -23,7 +23,7 @@ from engine.grammar import fenced
 from engine.hints import TextLine, format_hints, worth_giving
 from engine.images import ImageLimits, load_picture, to_grid
 from engine.models.card import ModelCard
-from engine.prompt import HINTS_EXPLAINED, instruction_for
+from engine.prompt import HINTS_EXPLAINED, instruction_for, seen_region
 from engine.protocol import ConvertRequest, Event, variants
 from engine.remote.answer import RemoteAnswer
 from engine.remote.chat import chat_body, data_url
@@ -190,7 +190,7 @@ class RemoteClient:
         scale = (seen.width / picture.width, seen.height / picture.height)
         if not worth_giving(lines, (request.hints, self._card.hints), scale[1]):
             lines = []
-        text, url = self._text(request, task, format_hints(lines, scale)), data_url(seen)
+        text, url = self._text(request, task, lines, scale), data_url(seen)
         asked = replace(request, temperature=self._temperature(request))
         bodies = [self._body(one, url, text, grammar) for one in variants(asked)]
         exchanges = [
@@ -246,11 +246,17 @@ class RemoteClient:
         running.emit(protocol.TextRead(lines))
         return lines
 
-    def _text(self, request: ConvertRequest, task: Task | None, hints: str) -> str:
+    def _text(
+        self,
+        request: ConvertRequest,
+        task: Task | None,
+        lines: Sequence[TextLine],
+        scale: tuple[float, float],
+    ) -> str:
+        hints, short = format_hints(lines, scale), self._card.prompt == "short"
         explained = HINTS_EXPLAINED if hints and self._card.prompt == "full" else ""
-        return (
-            hints + explained + instruction_for(task, request.refine, self._card.prompt == "short")
-        )
+        region = seen_region(request.region, scale)
+        return hints + explained + instruction_for(task, request.refine, short, region)
 
     def _temperature(self, request: ConvertRequest) -> float:
         if request.temperature is not None:

@@ -19,6 +19,7 @@ from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 
 from app import bootstrap
+from app.archive import Archive
 from app.bridge import EngineBridge
 from app.capture.handlers.qt_screen import QtScreenHandler
 from app.controller import Controller
@@ -61,18 +62,37 @@ def make_window(
         make_request: Callable[..., Any],
         *,
         web: bool = False,
+        history: Path | None = None,
+        history_on: bool = True,
         **changes: Any,
     ) -> MainWindow:
         settings = Settings(
-            **{"auto_start": False, "first_run_done": True, "theme": theme.choice, **changes}
+            **{
+                "auto_start": False,
+                "first_run_done": True,
+                "theme": theme.choice,
+                "history": history_on,
+                **changes,
+            }
         )
         controller = Controller(EngineBridge(make_client), make_request)
+        archive = None
+        if history is not None:
+            private = settings.private or not settings.history
+            archive = Archive(
+                history,
+                private=private,
+                days=settings.history_days,
+                count=settings.history_count,
+            )
+            archive.open()
         parts = Parts(
             make_runner=default_runner,
             handlers=(QtScreenHandler(),),
             web_allowed=web,
             state=QSettings(str(tmp_path / "state.ini"), QSettings.Format.IniFormat),
             save_settings=lambda settings: None,
+            archive=archive,
         )
         window = MainWindow(controller, theme, settings, parts)
         with qtbot.waitActive(window):

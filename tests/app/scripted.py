@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+from PIL import Image
 
 from engine import protocol
 from engine.errors import ErrorCode
@@ -34,9 +37,12 @@ WAIT = object()
 class ScriptedClient:
     """Plays one script for each conversion. `go` ends a WAIT as if the engine went on."""
 
+    takes_instructions = True
+
     def __init__(self, *scripts: Iterable[Any]) -> None:
         self.scripts = [list(script) for script in scripts]
         self.requests: list[Any] = []
+        self.appraised: list[str] = []
         self.cancelled = threading.Event()
         self.go = threading.Event()
         self.closed = False
@@ -61,9 +67,35 @@ class ScriptedClient:
                 raise event
             yield event
 
+    def appraise(self, image: bytes, code: str, target: str, lines: Any) -> Iterator[Any]:
+        """Half alike, in red."""
+        self.appraised.append(code)
+        yield protocol.CandidateDrawn(0, 1, code, target, coloured(0), {"total": 0.5})
+
     def cancel(self) -> None:
         self.cancelled.set()
 
     def close(self) -> None:
         self.closed = True
         self.cancelled.set()
+
+
+def several(*candidates: tuple[str, float | None], best: str) -> list[Any]:
+    """The events of a conversion with candidates (code, likeness), of which `best` is chosen."""
+    drawn = [
+        protocol.CandidateDrawn(
+            number, len(candidates), code, "html",
+            None if total is None else coloured(number),
+            None if total is None else {"total": total, "layout": total, "text": None},
+            "" if total is not None else "It draws nothing.",
+        )
+        for number, (code, total) in enumerate(candidates)
+    ]  # fmt: skip
+    return [*answer(best)[:-1], *drawn, answer(best)[-1]]
+
+
+def coloured(number: int) -> bytes:
+    """A picture in a colour of its own."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (120, 80), ("red", "green", "blue", "orange")[number % 4]).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -18,6 +18,7 @@ from app.session import (
     State,
 )
 from engine.errors import ErrorCode
+from engine.hints import TextLine
 
 PICTURE = Picture(b"png", 4, 3, "a")
 OTHER = Picture(b"png2", 5, 3, "b")
@@ -143,17 +144,41 @@ def test_truncated_is_not_done(session: Session) -> None:
     assert session.result.tokens_per_second == 30.0
 
 
-def test_picture_during_a_conversion_waits(session: Session) -> None:
+def test_picture_during_a_conversion_is_refused(session: Session) -> None:
     session.begin()
-    assert not session.set_picture(OTHER)
+    with pytest.raises(NotAllowed, match="picture while loading"):
+        session.set_picture(OTHER)
     assert session.picture is PICTURE
-    assert not session.take_waiting()
     session.cancel()
     session.cancelled()
-    assert session.take_waiting()
+    session.set_picture(OTHER)
     assert session.picture is OTHER
     assert session.state is State.READY
-    assert not session.take_waiting()
+
+
+def test_another_version_comes_on_top_but_not_during_a_conversion(session: Session) -> None:
+    session.begin()
+    session.token("<p>a</p>")
+    session.done()
+    version = session.versions.add_run("conversion", "", "html", "<p>a</p>")[0]
+    session.failure = Failure("internal", "x", "")
+    session.show_version(version)
+    assert session.state is State.DONE
+    assert session.failure is None
+    assert session.result.code == "<p>a</p>"
+    session.begin("refine", "bluer")
+    assert session.result.instruction == "bluer"
+    with pytest.raises(NotAllowed):
+        session.show_version(version)
+
+
+def test_text_of_the_picture_goes_with_the_picture(session: Session) -> None:
+    line = TextLine("Sign in", (0, 0, 9, 9), 1.0, (0, 0, 0), (255, 255, 255))
+    session.text_read([line, line])
+    assert session.words == "Sign in\nSign in"
+    session.set_picture(OTHER)
+    assert session.lines == ()
+    assert session.words == ""
 
 
 def test_new_picture_drops_the_old_result(session: Session) -> None:

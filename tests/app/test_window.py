@@ -315,26 +315,6 @@ def test_truncated_keeps_the_code_and_says_so(make_window: Make, qtbot: Any, sam
     assert "length limit" in window.banner.title
 
 
-def test_picture_during_a_conversion_can_replace_it(
-    make_window: Make, qtbot: Any, sample: Path, samples: Path
-) -> None:
-    client = ScriptedClient([*answer()[:6], WAIT, *answer()[6:]])
-    window = make_window(lambda: client, request)
-    load(window, qtbot, sample)
-    window.controller.generate()
-    qtbot.waitUntil(lambda: state(window) is State.GENERATING)
-    window.controller.offer_path(samples / "chart.png")
-    qtbot.waitUntil(window.banner.isVisible)
-    first = window.controller.session.picture
-    stop = next(b for b in window.banner.findChildren(QAbstractButton) if "Stop" in b.text())
-    qtbot.mouseClick(stop, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: window.controller.session.picture is not first)
-    picture = window.controller.session.picture
-    assert picture is not None
-    assert picture.name == "chart.png"
-    assert state(window) is State.READY
-
-
 # The code pane --------------------------------------------------------------
 
 

@@ -49,9 +49,9 @@ class TestEngine:
 
     def test_wishes_and_requests_are_those_of_the_moment(self) -> None:
         engine = Engine(Settings())
-        assert engine.wishes(4) == Wishes(best_of=4)
+        assert engine.wishes(4) == Wishes(best_of=4, draw=True)
         engine.follow(Settings(best_of=2, repair=False, split=False, unwalled=True, hints="never"))
-        assert engine.wishes(4) == Wishes(2, 0, False, False, True)
+        assert engine.wishes(4) == Wishes(2, 0, False, True, True)
         assert engine.make_request(Picture(b"x", 1, 1, ""), "html").hints == "never"
 
     def test_the_client_is_that_of_the_settings(self, monkeypatch: pytest.MonkeyPatch) -> None:

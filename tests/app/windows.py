@@ -14,8 +14,9 @@ from app.views.main_window import MainWindow
 Make = Callable[..., MainWindow]
 
 
-def request(picture: Any, target: str) -> Any:
-    return (picture, target)
+def request(picture: Any, target: str, **wishes: Any) -> Any:
+    """What a scripted client remembers of a request."""
+    return (picture, target, wishes) if wishes else (picture, target)
 
 
 def state(window: MainWindow) -> State:
@@ -30,8 +31,23 @@ def load(window: MainWindow, qtbot: Any, picture: Path) -> None:
 
 
 def convert(window: MainWindow, qtbot: Any) -> None:
+    """Start a conversion and wait until it is done."""
     window.controller.generate()
-    qtbot.waitUntil(lambda: state(window) is State.DONE)
+    wait_done(window, qtbot)
+
+
+def wait_done(window: MainWindow, qtbot: Any, seconds: int = 10) -> None:
+    """Wait for the end of the conversion that runs."""
+    session = window.controller.session
+    qtbot.waitUntil(lambda: not session.busy, timeout=1000 * seconds)
+    assert session.state is State.DONE, session.failure
+
+
+def trigger(window: MainWindow, name: str) -> None:
+    """Do what an action does; it has to be possible."""
+    action = window.actions_by_name[name]
+    assert action.isEnabled(), name
+    action.trigger()
 
 
 def type_at_end(window: MainWindow, qtbot: Any, text: str) -> None:

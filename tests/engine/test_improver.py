@@ -15,7 +15,15 @@ from PIL import Image
 from engine.client import EngineClient
 from engine.improver import Improver, Wishes
 from engine.models.store import ModelFiles
-from engine.protocol import Cancelled, ConvertRequest, Done, Event, Revised, Token
+from engine.protocol import (
+    Cancelled,
+    CandidateDrawn,
+    ConvertRequest,
+    Done,
+    Event,
+    Revised,
+    Token,
+)
 from tests.engine.scripted_model import Script, build
 
 IMPORT = "import matplotlib.pyplot as plt\n"
@@ -100,6 +108,9 @@ def test_what_is_no_better_does_not_stay(improver: Improver) -> None:
     assert [type(event) for event in events].count(Revised) == 2
     assert shown(events) == f"```python\n{BAD}```"
     assert isinstance(events[-1], Done)
+    drawn = [event for event in events if isinstance(event, CandidateDrawn)]
+    assert [one.candidate for one in drawn] == [0, 1]
+    assert all(one.png is None and one.likeness is None and one.problem for one in drawn)
 
 
 @pytest.mark.parametrize("improver", ["pages"], indirect=True)
@@ -111,7 +122,16 @@ def test_the_likest_of_several_wins(improver: Improver) -> None:
         assert all(event.candidate == 0 for event in events if isinstance(event, Token))
         assert {drawn.code for drawn in improver.tried} <= {PINK, TEAL}
         assert improver.chosen is not None
+        drawn = [event for event in events if isinstance(event, CandidateDrawn)]
+        assert [one.code for one in drawn] == [one.code for one in improver.tried]
         if len(improver.tried) == 2:
+            assert [(one.candidate, one.total) for one in drawn] == [(0, 2), (1, 2)]
+            figures = {one.code: one.likeness for one in drawn}
+            assert figures[TEAL]["total"] > figures[PINK]["total"]  # type: ignore[index,operator]
+            for one in drawn:
+                assert one.png is not None
+                colour = Image.open(io.BytesIO(one.png)).convert("RGB").getpixel((5, 5))
+                assert colour == ((0, 128, 128) if one.code == TEAL else (255, 192, 203))
             assert improver.chosen.code == TEAL
             assert TEAL in shown(events)
             assert [event.answer for event in events if isinstance(event, Revised)] == [
@@ -170,3 +190,20 @@ def test_the_picture_may_be_a_path(models: dict[str, ModelFiles], tmp_path: Path
         events = list(improver.convert(ConvertRequest(path, target="matplotlib", hints="never")))
         improver.close()
     assert any(isinstance(event, Revised) for event in events)
+
+
+@pytest.mark.parametrize("improver", ["page"], indirect=True)
+def test_code_that_is_there_is_drawn_and_compared(improver: Improver) -> None:
+    (teal,) = improver.appraise(picture("teal"), TEAL, "html")
+    (pink,) = improver.appraise(picture("teal"), PINK, "html")
+    (none,) = improver.appraise(picture("teal"), BAD, "matplotlib")
+    assert isinstance(teal, CandidateDrawn)
+    assert isinstance(pink, CandidateDrawn)
+    assert isinstance(none, CandidateDrawn)
+    assert teal.likeness is not None
+    assert pink.likeness is not None
+    assert teal.likeness["total"] == 1.0
+    assert (pink.likeness["total"] or 0) < 1.0
+    assert none.png is None
+    assert "ValueError" in none.problem
+    assert improver.tried == []

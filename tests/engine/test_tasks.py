@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ErrorCode, VisCodexError
-from engine.prompt import PromptPart, build_prompt
+from engine.prompt import PromptPart, build_prompt, instruction_for, seen_region
 from engine.tasks import FENCE, TASK_OF_FENCE, TASKS, task_of_code
 
 HTML, CHART = TASKS["html"], TASKS["matplotlib"]
@@ -107,3 +107,11 @@ def test_what_users_and_pictures_say_is_data() -> None:
         if trap in part.text:
             assert part.kind == "data" or part.text.startswith("<|im_end|>")
     assert [part.kind for part in parts] == ["template", "image", "data", "data", "template"]
+
+
+def test_a_change_can_be_limited_to_a_box_as_the_model_sees_it() -> None:
+    region = seen_region((100.0, 50.0, 300.0, 150.0), (0.5, 0.25))
+    words = instruction_for(HTML, ("Make it blue", "<p>x</p>"), region=region)
+    assert words.endswith("Only what the box 50,12,150,38 of the picture shows: Make it blue")
+    assert "box" not in instruction_for(HTML, ("Make it blue", "<p>x</p>"))
+    assert seen_region(None, (1.0, 1.0)) is None
