@@ -213,9 +213,15 @@ class CodeEdit(QPlainTextEdit):
     def _set_size(self, points: float) -> None:
         font = code_font()
         font.setPointSizeF(points)
-        self.ensurePolished()  # the style sheet, when it comes later, takes the size back
+        self._wanted = font
         self.setFont(font)
         self.setTabStopDistance(4 * self.fontMetrics().horizontalAdvance(" "))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """The style sheet of the application takes fonts back when it is put on."""
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.FontChange and self.font() != self._wanted:
+            self.setFont(self._wanted)
 
     def set_wrapped(self, on: bool) -> None:
         """Whether long lines go on in the next row."""
