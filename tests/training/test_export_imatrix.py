@@ -26,7 +26,7 @@ KIND = "Q2_K"  # where it matters most
 
 @pytest.fixture(scope="module")
 def nano(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The language model of the bundled model in BF16, exported from its checkpoint."""
+    """The language model of the bundled model in F32, exported from its checkpoint."""
     folder = tmp_path_factory.mktemp("nano")
     unpack(ROOT / "training" / "checkpoints" / "nano", folder / "work")
     checkpoint = snapshot_stage(folder / "work", None)
@@ -64,7 +64,6 @@ def test_a_matrix_makes_a_quantization_better(nano: Path, texts: Path, tmp_path:
     assert with_it.read_bytes() != without.read_bytes()
     exact = surprise(nano, texts)
     lost, lost_with = surprise(without, texts) - exact, surprise(with_it, texts) - exact
-    print(exact, lost, lost_with)
     assert 0 < lost_with < lost
 
 

@@ -88,7 +88,9 @@ def collect(model: Path, data: Path, *, chunks: int | None = None) -> Matrix:
             raise VisCodexError(
                 ErrorCode.model_broken, f"What goes into '{name}' is not finite.", "Train it again."
             )
-    return Matrix(sums, counts, len(starts), data.name)
+    # As they are written, so that a matrix that was read gives the same file.
+    kept = {name: values.astype(np.float32) for name, values in sums.items()}
+    return Matrix(kept, counts, len(starts), data.name)
 
 
 def write(matrix: Matrix, path: Path) -> None:
@@ -100,7 +102,7 @@ def write(matrix: Matrix, path: Path) -> None:
     writer.add_uint32("imatrix.chunk_count", matrix.chunks)
     writer.add_uint32("imatrix.chunk_size", CONTEXT)
     for name in sorted(matrix.sums):
-        writer.add_tensor(name + SUMS, matrix.sums[name].astype(np.float32)[None])
+        writer.add_tensor(name + SUMS, matrix.sums[name][None])
         writer.add_tensor(name + COUNTS, np.array([[matrix.counts[name]]], np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
