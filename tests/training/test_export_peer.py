@@ -56,7 +56,7 @@ def converted(
     if request.param == "qwen3_vl":
         checkpoint = build_tiny_qwen3(folder / "qwen3_vl", checkpoint)
     Qwen2VLImageProcessorPil().save_pretrained(checkpoint)
-    command = [sys.executable, str(ROOT / "tests/fixtures/run_converter.py"), str(sources)]
+    command = [sys.executable, str(ROOT / "training/bench/converter.py"), str(sources)]
     done = subprocess.run(
         [*command, str(checkpoint), str(folder), *KINDS], capture_output=True, text=True
     )
