@@ -24,6 +24,7 @@ from engine.models.store import find_model, verify
 from tests.fixtures.altered import Weights, altered
 from tests.fixtures.tiny_model import CARD, build_tiny_checkpoint
 from training.export import ExportReport, export_checkpoint
+from training.export.bundle import Made
 from training.export.quantize import quantize
 from training.export.writing import tensor_type
 from training.names import hugging_face_name, match_tensors
@@ -277,20 +278,17 @@ def test_unknown_types_are_refused(tiny_checkpoint: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "out").exists()
 
 
-def test_a_failure_leaves_the_export_that_was_there(
-    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_leaves_the_export_that_was_there(tiny_checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     export(tiny_checkpoint, out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
 
-    def full(*_: object) -> None:
+    def full(made: Made) -> dict[str, Any]:
         raise OSError(28, "No space left on device")
 
     # The last step before the files take their places.
-    monkeypatch.setattr("training.export.bundle.sha256_of", full)
     with pytest.raises(OSError, match="No space"):
-        export(tiny_checkpoint, out)
+        export_checkpoint(tiny_checkpoint, out, card=CARD, name="tiny", inspect=full)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 

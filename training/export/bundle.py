@@ -156,7 +156,8 @@ def export_checkpoint(
             card = replace(ModelCard.of_facts(facts), name=title, family=source.family)
         names = {kind: f"model-{kind}.gguf" for kind in texts} | {"mmproj": mmproj.name}
         made = {**texts, "mmproj": work.part("mmproj")}
-        sums = {names[kind]: sha256_of(part) for kind, part in made.items()}
+        known = {work.part("model"): text.sha256, work.part("mmproj"): vision.sha256}
+        sums = {names[kind]: known.get(part) or sha256_of(part) for kind, part in made.items()}
         card = replace(card, sha256=sums)
         places = {part: out / names[kind] for kind, part in made.items()}
         if inspect is not None:

@@ -33,8 +33,9 @@ LEAST_COSINE_16 = 0.999  # of a vision file in 16 or 32 bits
 # general.file_type -> what the cosine of the logits must exceed; K-quants may differ by more.
 LEAST_LOGITS_COSINE = {0: 0.999, 1: 0.99, 32: 0.99, 7: 0.98}
 FLOATS = (0, 1, 32)  # general.file_type of F32, F16, BF16
-# Logits closer than this may change places by rounding: flash attention computes in F16.
-NEAR_TIE = 0.02
+# Logits closer than this share of their spread (standard deviation) may change places by rounding:
+# flash attention computes in F16. Measured on random models: differences of up to 0.025.
+NEAR_TIE = 0.03
 ALL_F32 = 0  # general.file_type
 
 
@@ -207,6 +208,7 @@ def _compare(
     # By how much transformers prefers its own choice.
     places = np.arange(len(theirs.tokens))
     gaps = theirs.logits[places, theirs.tokens] - theirs.logits[places, ours.tokens]
+    gaps /= theirs.logits.std(axis=1)
     wanted = reference.cut(parts, ids.count(reference.image_token))
     cosine, lowest = _alike(ours.embeddings, theirs.embeddings)
     return PictureCheck(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from collections import deque
@@ -40,11 +41,13 @@ class F16Overflow(VisCodexError):
 
 @dataclass(frozen=True)
 class Written:
-    """How many tensors a file has, and the largest magnitude in those that are not kept in F32."""
+    """How many tensors a file has, the largest magnitude in those that are no vectors, and the
+    file's sum."""
 
     tensors: int
     largest: float
     largest_in: str
+    sha256: str
 
 
 def check_type(wanted: str) -> None:
@@ -104,19 +107,25 @@ def write_gguf(
         assert writer.fout is not None
         (file,) = writer.fout
         writer.write_padding(file, file.tell())
+        file.flush()
+        # Summed on the way: to read so much again would cost more than to write it.
+        digest = hashlib.sha256(path.read_bytes())
         size = 0
         for piece, last, values, most in _encoded_stretches(pieces, kinds, check):
             if most > largest and len(piece.shape) > 1:
                 largest, largest_in = most, piece.source
             size += file.write(values)
+            digest.update(values)
             if last:
-                writer.write_padding(file, size)
+                padding = bytes(-size % writer.data_alignment)
+                file.write(padding)
+                digest.update(padding)
                 size = 0
         file.flush()
         os.fsync(file.fileno())
     finally:
         writer.close()
-    return Written(len(pieces), largest, largest_in)
+    return Written(len(pieces), largest, largest_in, digest.hexdigest())
 
 
 def _encoded_stretches(
