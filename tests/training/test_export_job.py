@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gguf
@@ -327,3 +328,20 @@ def test_the_command_says_what_it_did(tiny_checkpoint: Path, tmp_path: Path) -> 
     assert header.split() == ["type", "MB", "bits/weight", "perplexity", "tokens/s"]
     assert any("embeddings at least 0.99" in line for line in lines)
     assert str(tmp_path / "out" / "model-Q6_K.gguf") in lines
+
+
+@pytest.mark.parametrize("kinds", [("Q8_0",), ("F16", "Q6_K")])
+def test_a_full_disk_is_told_before(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out"
+    report = export_checkpoint(tiny_checkpoint, out, card=CARD, name="tiny", text_type=kinds)
+    base = 0 if len(kinds) == 1 else 5_300_000  # in F32, between
+    for share, fits in ((1.1, True), (0.7, False)):
+        usage = SimpleNamespace(free=share * (report.size + base))
+        monkeypatch.setattr("training.space.shutil.disk_usage", lambda _, found=usage: found)
+        if fits:
+            export_checkpoint(tiny_checkpoint, out, card=CARD, name="tiny", text_type=kinds)
+            continue
+        with pytest.raises(VisCodexError, match="are free"):
+            export_checkpoint(tiny_checkpoint, out, card=CARD, name="tiny", text_type=kinds)

@@ -31,11 +31,14 @@ from training.export.writing import (
     check_type,
     tensor_type,
 )
+from training.space import check_room
 from training.tensors import NAMES
 
 Weigh = Callable[[Path], Importance | None]
 Report = Callable[[str], None]
 RECORD = "export.json"
+BITS = {"F32": 32.0, "F16": 16.0, "BF16": 16.0, "Q8_0": 8.5}
+LARGEST_K = 6.6  # bits of a weight in Q6_K
 IGNORE_IMPORTANCE = tuple(TYPES)  # types that an importance matrix does not change
 
 
@@ -144,6 +147,7 @@ def export_checkpoint(
     adapter = None if lora is None else read_adapter(lora, source.tensors, source.family)
     title = name or (card.name if card else checkpoint_dir.resolve().name)
     work = _Work(source, out, title, adapter, report)
+    check_room(_needed(source, kinds, mmproj_type), out)
     out.mkdir(parents=True, exist_ok=True)
     with _parts(out):
         text, texts = _write_texts(work, kinds, weigh)
@@ -220,6 +224,18 @@ def own_type(checkpoint: Checkpoint) -> str:
     kinds = {NAMES[checkpoint.values(name).dtype] for name in checkpoint.tensors
              if name.startswith("language.")}  # fmt: skip
     return "BF16" if kinds == {"BF16"} else "F16" if kinds == {"F16"} else "F32"
+
+
+def _needed(source: Checkpoint, kinds: Sequence[str], mmproj_type: str) -> float:
+    """Bytes of all files, the one in between counted in; K-quants at the most that they take."""
+    count = {"language": 0, "vision": 0, "projector": 0}
+    for name, tensor in source.tensors.items():
+        count[tensor.module] += source.values(name).count
+    alone = len(kinds) == 1 and kinds[0] in TYPES
+    stored = () if alone else ("F32",) if "F32" in kinds else (own_type(source),)
+    text = sum(BITS.get(kind, LARGEST_K) for kind in {*kinds, *stored})
+    tower = BITS[mmproj_type] * (count["vision"] + count["projector"])
+    return (text * count["language"] + tower) / 8
 
 
 def _write_texts(
