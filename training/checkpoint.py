@@ -98,9 +98,12 @@ def open_checkpoint(folder: Path, families: Iterable[str], purpose: str = "expor
             f"Models of the type '{family}' cannot be {purpose}.", f"Known: {', '.join(families)}."
         )
     if config.get("quantization_config"):
+        method = config["quantization_config"].get("quant_method", "some other way")
         raise broken(
-            f"The checkpoint '{folder.name}' is quantized already.",
-            "Use the weights it was quantized from.",
+            f"The checkpoint '{folder.name}' is quantized already ({method}): what it lost cannot "
+            f"be {purpose} any more.",
+            "Use the weights it was quantized from; an adapter trained on it fits those with "
+            "--lora.",
         )
     stored = stored_tensors(folder)
     tensors = match_tensors(stored, family)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from engine.errors import VisCodexError
+from training.export.command import export
 from training.merge.command import merge
 
 application = typer.Typer(
@@ -28,6 +29,7 @@ Stage = Annotated[
 
 
 application.command()(merge)
+application.command()(export)
 
 
 @application.command()
@@ -113,28 +115,6 @@ def unpack(
     from training.nano.archive import unpack as lay_out
 
     print(f"{work}: {lay_out(packed, work, stage)}")
-
-
-@application.command()
-def export(
-    checkpoint: Annotated[Path, typer.Argument(help="Folder of a transformers checkpoint.")],
-    out: Annotated[Path, typer.Option(help="Folder for the GGUF files and the card.")],
-    text_type: Annotated[str, typer.Option(help="F32, F16, BF16 or Q8_0.")] = "Q8_0",
-    mmproj_type: Annotated[str, typer.Option(help="F32, F16, BF16 or Q8_0.")] = "Q8_0",
-    name: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
-) -> None:
-    """Write a checkpoint of the Qwen-VL families as text GGUF, vision GGUF and card.
-
-    Example: viscodex-train export runs/nano/checkpoint --out runs/nano/gguf --text-type F32
-    """
-    from engine.models.card import ModelCard
-    from training.export import export_checkpoint
-
-    card = ModelCard(name or checkpoint.resolve().name)
-    report = export_checkpoint(
-        checkpoint, out, card=card, text_type=text_type, mmproj_type=mmproj_type
-    )
-    print(f"{report.model}\n{report.mmproj}\n{report.card}\n{report.size / 1e6:.1f} MB")
 
 
 @application.command()

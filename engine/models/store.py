@@ -149,13 +149,16 @@ def _from_folder(folder: Path) -> ModelFiles:
     files = sorted(folder.glob("*.gguf"))
     vision = [path for path in files if "mmproj" in path.name.lower()]
     text = [path for path in files if path not in vision]
+    card_path = folder / FILE_NAME
+    card = ModelCard.read(card_path) if card_path.is_file() else None
+    if card is not None and len(text) > 1:  # several quantizations: the card names the usual one
+        text = [path for name in card.sha256 for path in text if path.name == name][:1] or text
     for kind, paths in (("model", text), ("vision (mmproj)", vision)):
         if len(paths) != 1:
             raise _missing(
                 f"The folder '{folder}' holds {len(paths) or 'no'} {kind} files.",
                 "Get the model again, or give the .gguf file and --mmproj.",
             )
-    card_path = folder / FILE_NAME
-    if not card_path.is_file():
+    if card is None:
         return _from_files(text[0], vision[0])
-    return ModelFiles(text[0].absolute(), vision[0].absolute(), ModelCard.read(card_path))
+    return ModelFiles(text[0].absolute(), vision[0].absolute(), card)

@@ -24,6 +24,7 @@ from engine.models.store import find_model, verify
 from tests.fixtures.altered import Weights, altered
 from tests.fixtures.tiny_model import CARD, build_tiny_checkpoint
 from training.export import ExportReport, export_checkpoint
+from training.export.bundle import Made
 from training.export.quantize import quantize
 from training.export.writing import tensor_type
 from training.names import hugging_face_name, match_tensors
@@ -93,7 +94,7 @@ def test_types(tiny_checkpoint: Path, tmp_path: Path, wanted: str, kind: int) ->
         header = read_header(path)
         assert header.keys["general.file_type"] == {"F16": 1, "BF16": 32, "Q8_0": 7}[wanted]
         for name, tensor in header.tensors.items():
-            plain = len(tensor.dims) == 1 or "patch_embd" in name
+            plain = len(tensor.dims) == 1 or ("patch_embd" in name and wanted != "F16")
             assert tensor.kind == (0 if plain else kind), name
 
 
@@ -216,11 +217,46 @@ def test_a_layer_too_many_is_named(tiny_checkpoint: Path, tmp_path: Path) -> Non
     assert "model.layers.2.mlp.up_proj.weight" in refusal(folder, tmp_path / "out").message
 
 
-def test_values_that_f16_cannot_hold(tiny_checkpoint: Path, tmp_path: Path) -> None:
+QUERY = "model.layers.0.self_attn.q_proj.weight"
+
+
+@pytest.mark.parametrize("kinds", [("F16",), ("Q8_0", "F16")], ids=["alone", "among others"])
+def test_values_that_f16_cannot_hold(
+    tiny_checkpoint: Path, tmp_path: Path, kinds: tuple[str, ...]
+) -> None:
+    large = altered(tiny_checkpoint, tmp_path / "large", weights=with_value(QUERY, (0, 0), 1e6))
+    with pytest.raises(VisCodexError, match=f"{QUERY}.*F16 cannot"):
+        export_checkpoint(large, tmp_path / "f16", card=CARD, name="tiny", text_type=kinds)
+    assert list((tmp_path / "f16").iterdir()) == []
+
+
+def test_a_tower_that_f16_cannot_hold_becomes_bf16(tiny_checkpoint: Path, tmp_path: Path) -> None:
     large = altered(tiny_checkpoint, tmp_path / "large", weights=with_value(UP, (0, 0), 1e6))
-    export(large, tmp_path / "f32")
-    with pytest.raises(VisCodexError, match="F16 cannot"):
-        export(large, tmp_path / "f16", "F16", "F16")
+    report = export(large, tmp_path / "out", "F32", "F16")
+    assert report.mmproj.name == "mmproj-BF16.gguf"
+    assert UP in report.notes[0] and "BF16" in report.notes[0]
+    assert read_header(report.mmproj).keys["general.file_type"] == 32
+
+
+def reaching(number: float) -> Callable[[Weights], None]:
+    """Numbers in front of the projector that are so large; behind it nothing changes."""
+
+    def change(weights: Weights) -> None:
+        weights["visual.merger.ln_q.weight"] *= number
+        weights["visual.merger.mlp.0.weight"] /= number
+
+    return change
+
+
+@pytest.mark.parametrize(("number", "kind"), [(1e3, "F16"), (1e5, "BF16")])
+def test_a_tower_whose_numbers_f16_cannot_hold_becomes_bf16(
+    tiny_checkpoint: Path, tmp_path: Path, number: float, kind: str
+) -> None:
+    large = altered(tiny_checkpoint, tmp_path / "large", weights=reaching(number))
+    report = export(large, tmp_path / "out", "F32", "F16")
+    assert report.mmproj.name == f"mmproj-{kind}.gguf"
+    assert ["Numbers in the tower" in note for note in report.notes] == [True] * (kind == "BF16")
+    assert find_model(tmp_path / "out").mmproj == report.mmproj
 
 
 def test_damaged_and_missing_files(tiny_checkpoint: Path, tmp_path: Path) -> None:
@@ -234,26 +270,25 @@ def test_damaged_and_missing_files(tiny_checkpoint: Path, tmp_path: Path) -> Non
 
 
 def test_unknown_types_are_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    with pytest.raises(VisCodexError, match="Q4_K_M") as caught:
-        export(tiny_checkpoint, tmp_path / "out", "Q4_K_M")
-    assert caught.value.code == ErrorCode.bad_input
+    for text, vision in (("Q4_X", "F16"), ("Q8_0", "Q4_K_M")):
+        with pytest.raises(VisCodexError, match=r"Q4.*no type") as caught:
+            export(tiny_checkpoint, tmp_path / "out", text, vision)
+        assert caught.value.code == ErrorCode.bad_input
+        assert "Q8_0" in caught.value.advice
     assert not (tmp_path / "out").exists()
 
 
-def test_a_failure_leaves_the_export_that_was_there(
-    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_leaves_the_export_that_was_there(tiny_checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     export(tiny_checkpoint, out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
 
-    def full(*_: object) -> None:
+    def full(made: Made) -> dict[str, Any]:
         raise OSError(28, "No space left on device")
 
     # The last step before the files take their places.
-    monkeypatch.setattr("training.export.bundle.sha256_of", full)
     with pytest.raises(OSError, match="No space"):
-        export(tiny_checkpoint, out)
+        export_checkpoint(tiny_checkpoint, out, card=CARD, name="tiny", inspect=full)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 

@@ -36,5 +36,30 @@ def merge(
     measure(size, mergekit=mergekit, folder=folder, repeats=repeats)
 
 
+@application.command()
+def export(
+    size: Annotated[str, typer.Option(help="0.5B, 3B or 7B.")] = "3B",
+    sources: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="VISCODEX_LLAMA_SOURCES",
+            help="llama.cpp's sources, to measure its converter and quantizer beside.",
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the checkpoint goes for the time (default: /tmp).")
+    ] = None,
+    quants: Annotated[str, typer.Option(help="Types, each measured alone.")] = "BF16,Q8_0,Q4_K_M",
+    repeats: Annotated[int, typer.Option(min=1, help="Best of so many runs.")] = 1,
+) -> None:
+    """Memory and time of an export, beside copying the same bytes and beside llama.cpp's converter.
+
+    Example: python -m training.bench export --size 7B --sources vendor/llama.cpp
+    """
+    from training.bench.export import measure
+
+    measure(size, quants=quants.split(","), sources=sources, folder=folder, repeats=repeats)
+
+
 if __name__ == "__main__":
     application()

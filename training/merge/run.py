@@ -19,6 +19,7 @@ from engine.errors import ErrorCode, VisCodexError
 from training.merge.methods import METHODS, Block, Likeness, likeness
 from training.merge.plan import Plan, Step
 from training.merge.report import REPORT, write_report
+from training.space import check_room
 from training.tensors import (
     INDEX,
     Reader,
@@ -71,24 +72,10 @@ def prepare(plan: Plan, out: Path, *, resume: bool) -> bool:
     if (out / REPORT).exists():
         return True
     if begun is None:
-        _check_room(plan, out)
+        check_room(plan.size, out)
     state.mkdir(parents=True, exist_ok=True)
     write_beside(state / "plan", plan.hash)
     return False
-
-
-def _check_room(plan: Plan, out: Path) -> None:
-    folder = out.absolute()
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    if free < plan.size:
-        raise VisCodexError(
-            ErrorCode.bad_input,
-            f"The result takes {plan.size / 1e9:.1f} GB; {free / 1e9:.1f} GB are free in "
-            f"'{folder}'.",
-            "Free some space, or choose another disk.",
-        )
 
 
 def run_plan(
