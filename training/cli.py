@@ -11,6 +11,7 @@ import typer
 
 from engine.errors import VisCodexError
 from training.merge.command import merge
+from training.sft.command import launch, sft
 
 application = typer.Typer(
     help="Make a VisCodex model: data, training, export, measuring.",
@@ -27,7 +28,8 @@ Stage = Annotated[
 ]
 
 
-application.command()(merge)
+for command in (merge, sft, launch):
+    application.command()(command)
 
 
 @application.command()
