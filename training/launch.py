@@ -140,7 +140,7 @@ _SLURM = """#!/bin/bash
 #SBATCH --open-mode=append
 set -euo pipefail
 # The folder of the recipe and {out} must be on a disk that all machines share.
-head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed -n 1p)
 srun --kill-on-bad-exit=1 {python} -m torch.distributed.run \\
   --nnodes={nodes} --nproc-per-node={processes} --max-restarts={restarts} \\
   --rdzv-backend=c10d --rdzv-id="$SLURM_JOB_ID" --rdzv-endpoint="$head:{port}" \\
@@ -216,7 +216,7 @@ def sky(job: Job) -> Launch:
     python = ".venv/bin/python"
     run = "\n".join(
         [
-            'head=$(echo "$SKYPILOT_NODE_IPS" | head -n 1)',
+            'head=$(echo "$SKYPILOT_NODE_IPS" | sed -n 1p)',
             f"{python} -m torch.distributed.run --nnodes=$SKYPILOT_NUM_NODES \\",
             f"  --nproc-per-node={machines.processes} --max-restarts={RESTARTS} \\",
             f'  --rdzv-backend=c10d --rdzv-id={job.name} --rdzv-endpoint="$head:{PORT}" \\',

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -269,8 +268,7 @@ def settings_of(
     recipe = begun.recipe
     cpu = not torch.cuda.is_available()
     more: dict[str, Any] = {}
-    launched = os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
-    if recipe.machines.fsdp and PartialState().num_processes > 1 and not launched:
+    if recipe.machines.fsdp and PartialState().num_processes > 1:  # whoever launched it
         more = {"fsdp": True, "fsdp_config": fsdp_config(recipe)}
     if held_out:
         more |= {"eval_strategy": "steps", "eval_steps": recipe.evaluate_every}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from accelerate.utils import is_peft_model
 from datasets import Dataset
 from torch import Tensor, nn
 from torch.utils.data import Sampler, SequentialSampler
@@ -30,6 +32,12 @@ class RowTrainer(SFTTrainer):
         # Qwen2.5-VL says that it takes no count of the batch's tokens; but the loss of TRL, which
         # is the one in use, does: with it four samples at once weigh as four one by one.
         self.model_accepts_loss_kwargs: bool = True
+        if not is_peft_model(self.model):
+            # States under published names would be loaded by no name at all: a resumed run would
+            # silently begin with the weights of the base.
+            self.model.save_pretrained = partial(
+                self.model.save_pretrained, save_original_format=False
+            )
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
         rows = self.train_dataset if train_dataset is None else train_dataset
