@@ -125,7 +125,7 @@ def accelerate_config(job: Job) -> dict[str, Any]:
             "fsdp_reshard_after_forward": True,
             "fsdp_cpu_ram_efficient_loading": False,
             "fsdp_offload_params": machines.offload,
-            "fsdp_state_dict_type": "FULL_STATE_DICT",
+            "fsdp_state_dict_type": "SHARDED_STATE_DICT",
         }
     return config
 

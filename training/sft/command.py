@@ -44,6 +44,7 @@ def sft(
     from training.sft.run import open_base
     from training.sft.run import sft as train
 
+    _quiet()
     if threads:
         torch.set_num_threads(threads)
     if not dry_run:
@@ -108,6 +109,16 @@ def launch(
         raise VisCodexError(
             ErrorCode.internal, f"'{command[0]}' ended with {done.returncode}.", "See its output."
         )
+
+
+def _quiet() -> None:
+    """What the libraries say of their own future and of every file they load is not for here."""
+    import warnings
+
+    from transformers.utils import logging
+
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl)\.")
+    logging.disable_progress_bar()
 
 
 def _read(path: Path) -> Any:

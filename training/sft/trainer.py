@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from accelerate.utils import is_peft_model
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin, is_peft_model
 from datasets import Dataset
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.utils.data import Sampler, SequentialSampler
 from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
@@ -38,6 +39,17 @@ class RowTrainer(SFTTrainer):
             self.model.save_pretrained = partial(
                 self.model.save_pretrained, save_original_format=False
             )
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """accelerate spreads weights over cards alone; over processors it is as well possible."""
+        super().create_accelerator_and_postprocess()
+        state = self.accelerator.state
+        if self.args.fsdp and state.distributed_type == DistributedType.MULTI_CPU:
+            plugin = FullyShardedDataParallelPlugin(**self.args.fsdp_plugin_args)
+            shared = type(state)._shared_state
+            shared["distributed_type"] = DistributedType.FSDP
+            shared["fsdp_plugin"] = plugin
+            self.is_fsdp_enabled = True
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
         rows = self.train_dataset if train_dataset is None else train_dataset
@@ -129,10 +141,15 @@ def _smooth(values: list[float]) -> list[float]:
 
 
 def full_weights(trainer: SFTTrainer, names: Sequence[str]) -> dict[str, Tensor]:
-    """The trained tensors whole, gathered from all devices (every process must call this)."""
+    """The trained tensors whole, gathered one by one (every process must call this, in which the
+    first alone keeps them)."""
     model: nn.Module = trainer.accelerator.unwrap_model(trainer.model)
-    if trainer.is_fsdp_enabled:
-        state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
-    else:
-        state = model.state_dict()
-    return {name: value for name, value in state.items() if name in set(names)}
+    parameters = dict(model.named_parameters())
+    whole: dict[str, Tensor] = {}
+    for name in names:
+        value = parameters[name].detach()
+        if isinstance(value, DTensor):
+            value = value.full_tensor()
+        if trainer.args.should_save:
+            whole[name] = value.cpu()
+    return whole
