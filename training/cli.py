@@ -12,6 +12,7 @@ import typer
 from engine.errors import VisCodexError
 from training.export.command import export
 from training.merge.command import merge
+from training.sft.command import launch, sft
 
 application = typer.Typer(
     help="Make a VisCodex model: data, training, export, measuring.",
@@ -28,8 +29,8 @@ Stage = Annotated[
 ]
 
 
-application.command()(merge)
-application.command()(export)
+for command in (merge, sft, launch, export):
+    application.command()(command)
 
 
 @application.command()

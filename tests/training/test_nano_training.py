@@ -129,9 +129,8 @@ def test_schedule_rises_stays_and_falls():
     assert all(a >= b for a, b in itertools.pairwise(values[80:]))
 
 
-def test_recipes_of_the_repository_are_valid():
-    for path in RECIPES.glob("*.yaml"):
-        assert load_recipe(path).stages
+def test_the_recipe_of_the_bundled_model_is_valid():
+    assert load_recipe(RECIPES / "nano.yaml").stages
 
 
 @pytest.mark.parametrize("text", ["name: x\nstages: []\ncolour: red\n", "name: [", "stages: 3\n"])

@@ -61,5 +61,22 @@ def export(
     measure(size, quants=quants.split(","), sources=sources, folder=folder, repeats=repeats)
 
 
+@application.command()
+def sft(
+    model: Annotated[
+        Path | None, typer.Option(help="A checkpoint (default: a tiny model of random weights).")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Best of so many runs.")] = 3,
+    side: Annotated[int, typer.Option(min=56, help="Least width of the pictures.")] = 112,
+) -> None:
+    """Time of a step of fine-tuning, beside TRL's plain way with the same settings.
+
+    Example: python -m training.bench sft
+    """
+    from training.bench.sft import measure
+
+    measure(model, repeats=repeats, side=side)
+
+
 if __name__ == "__main__":
     application()

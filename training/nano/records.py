@@ -59,7 +59,8 @@ def _line_to_row(line: TextLine) -> list[Any]:
     return [line.text, box, round(line.confidence, 3), list(line.ink), list(line.ground)]
 
 
-def _line_from_row(row: Sequence[Any]) -> TextLine:
+def line_from_row(row: Sequence[Any]) -> TextLine:
+    """A line of text as a record holds it: text, box, confidence, ink, ground."""
     text, box, confidence, ink, ground = row
     return TextLine(text, tuple(box), confidence, tuple(ink), tuple(ground))
 
@@ -109,8 +110,8 @@ def read_shard(path: Path) -> Iterator[Sample]:
                 row["level"],
                 row["completion"],
                 packed[offset : offset + length],
-                [_line_from_row(line) for line in row["lines"]],
-                None if row["read"] is None else [_line_from_row(line) for line in row["read"]],
+                [line_from_row(line) for line in row["lines"]],
+                None if row["read"] is None else [line_from_row(line) for line in row["read"]],
                 [
                     Region(k, tuple(b), radius, bool(border))
                     for k, b, radius, border in row["regions"]
