@@ -43,9 +43,7 @@ def _rows(checkpoint: Path, folder: Path, **changes: object) -> tuple[Rows, Begu
 def _collator(begun: Begun) -> Collator:
     encoder = begun.encoder
     pad = encoder.tokenizer.pad_token_id
-    return Collator(
-        begun.base.folder, begun.base.vision.values, begun.limits, encoder.picture_token, pad
-    )
+    return Collator(begun.base, begun.limits, encoder.picture_token, pad)
 
 
 def test_what_cannot_be_trained_on_is_dropped_and_counted(checkpoint, tmp_path):

@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from engine.images import ImageLimits, to_grid
+from training.checkpoint import Checkpoint
 from training.export.mmproj import picture_scale
 from training.sft.records import load_image
 
@@ -27,13 +28,13 @@ class Collator:
 
     def __init__(
         self,
-        checkpoint: Path,
-        vision: Mapping[str, Any],
+        base: Checkpoint,
         limits: ImageLimits,
         picture_token: int,
         pad: int,
     ) -> None:
-        mean, std = picture_scale(checkpoint)
+        mean, std = picture_scale(base.folder, base.family)
+        vision = base.vision.values
         self._limits, self._picture_token, self._pad = limits, picture_token, pad
         side = limits.factor**2
         # The pictures lie on the grid already: any size passes unchanged.

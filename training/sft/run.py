@@ -221,8 +221,7 @@ def trainer_of(
     encoder = begun.encoder
     pad = encoder.tokenizer.pad_token_id
     collator = Collator(
-        begun.base.folder,
-        begun.base.vision.values,
+        begun.base,
         begun.limits,
         encoder.picture_token,
         encoder.stop if pad is None else pad,
