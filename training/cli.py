@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from engine.errors import VisCodexError
+from training.data.command import data
 from training.merge.command import merge
 
 application = typer.Typer(
@@ -28,6 +29,7 @@ Stage = Annotated[
 
 
 application.command()(merge)
+application.add_typer(data, name="data")
 
 
 @application.command()

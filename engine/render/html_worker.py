@@ -201,10 +201,17 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
         def titled(self, title: str) -> None:
             if self.job is None or title != f"{SETTLED}{self.serial}":
                 return
-            if self.job["describe"]:
+            if self.job["probe"] is not None:
+                self.page.runJavaScript(self.job["probe"], world, self.probed)
+            elif self.job["describe"]:
                 self.page.runJavaScript(DESCRIBE_JS, world, self.described)
             else:
                 self.finish_soon(None)
+
+        def probed(self, result: Any) -> None:
+            if self.job is not None:
+                size = {"width": self.view.width(), "height": self.view.height()}
+                self.answer({**size, "description": result if isinstance(result, str) else None})
 
         def described(self, text: Any) -> None:
             self.finish_soon(json.loads(text) if text else None)
