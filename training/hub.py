@@ -56,9 +56,9 @@ def _fetched(name: str, revision: str, what: str, fetch: Callable[[], str]) -> P
     """What `fetch` brings from the Hub; its errors in our words."""
     from httpx import HTTPError
     from huggingface_hub.errors import (
-        EntryNotFoundError,
         HfHubHTTPError,
         LocalEntryNotFoundError,
+        RemoteEntryNotFoundError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
@@ -75,11 +75,11 @@ def _fetched(name: str, revision: str, what: str, fetch: Callable[[], str]) -> P
             f"There is no folder and no {what} on the Hub called '{name}'.",
             f"Check the name; for a closed {what} log in with `hf auth login`.",
         ) from None
+    except RemoteEntryNotFoundError:
+        raise VisCodexError(
+            ErrorCode.bad_input, f"'{name}' has no such file on the Hub.", "Check the name."
+        ) from None
     except (LocalEntryNotFoundError, HTTPError, OSError) as error:
-        if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
-            raise VisCodexError(
-                ErrorCode.bad_input, f"'{name}' has no such file on the Hub.", "Check the name."
-            ) from None
         if isinstance(error, HfHubHTTPError):
             raise VisCodexError(
                 ErrorCode.server_failed,

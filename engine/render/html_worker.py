@@ -14,11 +14,14 @@ import os
 import sys
 import threading
 from collections import deque
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from engine.render.page_scripts import DESCRIBE_JS, HEIGHT_JS, SETTLE_JS
 from engine.render.policy import CHROMIUM_FLAGS, SETTINGS_OFF, document_csp
 from engine.singletons import make_immortal
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QImage
 
 SCHEME = b"viscodex-render"
 # Beside those of the policy: the same pixels on every machine.
@@ -30,6 +33,10 @@ DRAWING_FLAGS = (
 )
 SETTLED = "viscodex-settled-"
 FRAME_MS = 20
+# A large page on a busy machine is drawn later: until then the view shows the frame of its first,
+# low size, and ground below it.
+FRAME_AGAIN_MS = 40
+FRAME_TRIES = 15
 LEAST_HEIGHT = 16
 
 
@@ -223,10 +230,17 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
                 FRAME_MS, lambda: self.finish(description) if serial == self.serial else None
             )
 
-        def finish(self, description: Any) -> None:
+        def finish(self, description: Any, tries: int = FRAME_TRIES) -> None:
             if self.job is None:
                 return
             picture = self.view.grab().toImage()
+            if tries and not self.job["height"] and not _has_grown(picture):
+                serial = self.serial
+                QTimer.singleShot(
+                    FRAME_AGAIN_MS,
+                    lambda: self.finish(description, tries - 1) if serial == self.serial else None,
+                )
+                return
             data = QByteArray()
             buffer = QBuffer(data)
             buffer.open(QIODevice.OpenModeFlag.WriteOnly)
@@ -277,6 +291,16 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
     renderer.page.deleteLater()
     application.processEvents()
     return int(status)
+
+
+def _has_grown(picture: QImage) -> bool:
+    """Whether a view shows more than its first LEAST_HEIGHT rows. Not for one that is all ground:
+    that one is waited for in vain."""
+    stride, rows = picture.bytesPerLine(), picture.height() - LEAST_HEIGHT
+    if rows <= 1:
+        return True
+    below = bytes(picture.constBits())[stride * LEAST_HEIGHT :]
+    return below != below[:stride] * rows
 
 
 def main() -> int:

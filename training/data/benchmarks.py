@@ -22,14 +22,16 @@ COMMON = 4  # windows that stand in more of the items are boilerplate
 class Benchmarks:
     """Token windows and picture fingerprints of all items in some folders."""
 
-    def __init__(self, items: NDArray[np.uint64], owners: NDArray[np.int64], prints: NDArray[np.uint8]):
+    def __init__(
+        self, items: NDArray[np.uint64], owners: NDArray[np.int64], prints: NDArray[np.uint8]
+    ):
         self._windows, self._owners, self._prints = items, owners, prints
 
     @classmethod
     def read(cls, folders: list[str]) -> Benchmarks:
         """Read folders. VisCodexError(bad_input) where one is missing or holds nothing."""
         texts: list[NDArray[np.uint64]] = []
-        prints = []
+        prints: list[NDArray[np.uint8]] = []
         for folder in folders:
             files = sorted(path for path in Path(folder).expanduser().rglob("*") if path.is_file())
             before = len(texts) + len(prints)

@@ -88,7 +88,9 @@ def build(
     folder.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(folder).free < LEAST_FREE:
         raise VisCodexError(
-            ErrorCode.bad_input, f"'{folder}' has less than 1 GB of room.", "Free some, or go elsewhere."
+            ErrorCode.bad_input,
+            f"'{folder}' has less than 1 GB of room.",
+            "Free some, or go elsewhere.",
         )
     if recipe.benchmarks:
         Benchmarks.read(recipe.benchmarks).save(folder / BENCHMARKS_FILE)

@@ -23,7 +23,9 @@ Folder = Annotated[Path, typer.Argument(help="Folder that `data build` wrote.", 
 
 @data.command()
 def build(
-    recipe: Annotated[Path, typer.Argument(help="A recipe, such as training/recipes/data-mcd.yaml.")],
+    recipe: Annotated[
+        Path, typer.Argument(help="A recipe, such as training/recipes/data-mcd.yaml.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for parts, pictures and shards.")],
     shard: Annotated[
         str | None,
@@ -54,6 +56,8 @@ def build(
         for name, count in building.count_items(plan).items():
             print(f"{name}: {count:,} items")
         return
+    for source in plan.sources:
+        source.inputs()  # what is missing is told before anything begins
     deadline = None if minutes is None else time.time() + 60 * minutes
     with _bars() as progress:
         outcome = building.build(

@@ -31,8 +31,8 @@ from training.data.fingerprint import (
     windows,
 )
 from training.data.hints import give_hints
-from training.data.record import Record, to_row, write_rows
 from training.data.recipe import DataRecipe
+from training.data.record import Record, to_row, write_rows
 from training.data.rewrite import Rewriter
 from training.data.sources import SOURCES
 from training.data.sources.base import SourcePlan

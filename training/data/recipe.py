@@ -36,14 +36,14 @@ class FilterPlan(BaseModel):
 
     sides: tuple[int, int] | None = (48, 4096)
     aspect: float | None = 12.0
-    drawn: float | None = Field(0.004, ge=0, le=1)
+    drawn: float | None = Field(default=0.004, ge=0, le=1)
     tokens: tuple[int, int] | None = (16, 4096)
     tokenizer: str | None = None
-    language: float | None = Field(0.7, ge=0, le=1)
-    crowded: float | None = Field(0.25, ge=0, le=1)
-    alike: float | None = Field(0.8, gt=0, le=1)
+    language: float | None = Field(default=0.7, ge=0, le=1)
+    crowded: float | None = Field(default=0.25, ge=0, le=1)
+    alike: float | None = Field(default=0.8, gt=0, le=1)
     pictures_alike: bool = True
-    contained: float | None = Field(0.5, gt=0, le=1)
+    contained: float | None = Field(default=0.5, gt=0, le=1)
 
 
 class RewritePlan(BaseModel):
@@ -84,7 +84,7 @@ class DataRecipe(BaseModel):
     name: str
     seed: int = 0
     sources: list[SerializeAsAny[SourcePlan]] = Field(min_length=1)
-    filters: FilterPlan = Field(default_factory=FilterPlan)
+    filters: FilterPlan = FilterPlan()
     benchmarks: list[str] = []
     rewrite: RewritePlan | None = None
     hints: float = Field(0.0, ge=0, le=1)
@@ -118,7 +118,7 @@ class DataRecipe(BaseModel):
 
 
 def _read_source(value: Any) -> SourcePlan:
-    kind = value.get("type") if isinstance(value, dict) else None
+    kind = str(value.get("type")) if isinstance(value, dict) else ""
     if kind not in SOURCES:
         raise ValueError(f"'{kind}' is no type of source; there are {', '.join(SOURCES)}")
     try:

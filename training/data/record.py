@@ -175,7 +175,7 @@ def features() -> Any:
         "ink": List(whole),
         "ground": List(whole),
     }
-    columns = {name: text for name in Record.__dataclass_fields__}
+    columns = dict.fromkeys(Record.__dataclass_fields__, text)
     columns |= {
         "images": List(text),
         "size": List(whole),

@@ -15,8 +15,8 @@ import numpy as np
 
 from engine.errors import ErrorCode, VisCodexError
 from training.data.duplicates import alike_code, alike_pictures
-from training.data.record import KINDS, SPLITS, write_parquet, write_rows
 from training.data.recipe import DataRecipe
+from training.data.record import KINDS, SPLITS, write_parquet, write_rows
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,14 @@ def select(
         numbers: dict[str, int] = {}
         groups = np.array([numbers.setdefault(entry.group, len(numbers)) for entry in entries])
         drop |= alike_code(prints["code"], groups, filters.alike)
-        for row in np.flatnonzero(drop):
+        for row in np.flatnonzero(drop).tolist():
             leave_out(entries[row], "near-duplicate code")
     if filters.pictures_alike:
         # Only among those that are left: a record must not go for the sake of one that went.
         rest = np.flatnonzero(~drop)
         alike = rest[alike_pictures(prints["picture"][rest], prints["has_picture"][rest])]
         drop[alike] = True
-        for row in alike:
+        for row in alike.tolist():
             leave_out(entries[row], "near-duplicate picture")
     left = [entry for entry, gone in zip(entries, drop, strict=True) if not gone]
     left.sort(key=lambda entry: _draw(recipe.seed, entry.id))

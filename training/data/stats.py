@@ -123,7 +123,11 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         return f"<td>{escape(str(value))}</td>"
 
     lines = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
-    titles = "".join(f"<th>{escape(title)}</th>" for title in head)
+    numbers = [isinstance(value, int | float) for value in rows[0]] if rows else [False] * len(head)
+    titles = "".join(
+        f"<th{' class=n' if number else ''}>{escape(title)}</th>"
+        for title, number in zip(head, numbers, strict=True)
+    )
     return f'<div class="wide"><table><tr>{titles}</tr>{lines}</table></div>'
 
 
@@ -155,14 +159,14 @@ def _left_out(sources: Mapping[str, Mapping[str, int]]) -> str:
     rows = [
         [source, reason, number]
         for source, reasons in sources.items()
-        for reason, number in sorted(reasons.items(), key=lambda pair: (pair[0] != "items", -pair[1]))
+        for reason, number in sorted(
+            reasons.items(), key=lambda pair: (pair[0] != "items", -pair[1])
+        )
     ]
     return _table(("source", "items, records made, and what was left out", "number"), rows)
 
 
-def _bars(
-    counters: Mapping[str, Counter[int]], kinds: Sequence[str], labels: Sequence[str]
-) -> str:
+def _bars(counters: Mapping[str, Counter[int]], kinds: Sequence[str], labels: Sequence[str]) -> str:
     charts = []
     for kind in kinds:
         counter = counters.get(kind, Counter())
@@ -175,7 +179,9 @@ def _bars(
             f'<span class="n">{counter[place]:,}</span>'
             for place, label in enumerate(labels)
         )
-        charts.append(f'<figure><figcaption>{kind}</figcaption><div class="bars">{bars}</div></figure>')
+        charts.append(
+            f'<figure><figcaption>{kind}</figcaption><div class="bars">{bars}</div></figure>'
+        )
     return f'<div class="charts">{"".join(charts)}</div>'
 
 
@@ -243,7 +249,7 @@ body { margin: 0 auto; max-width: 1180px; padding: 24px; background: var(--groun
   color: var(--ink); font: 15px/1.45 system-ui, sans-serif; }
 h1 { font-size: 26px; margin: 0 0 16px; }
 h2 { font-size: 18px; margin: 32px 0 12px; }
-small, .n, summary, figcaption { color: var(--soft); }
+small, td.n, span.n, summary, figcaption { color: var(--soft); }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: 12px; }
 .tiles div, article, figure { background: var(--card); border: 1px solid var(--line);
   border-radius: 8px; padding: 12px; margin: 0; }
@@ -255,7 +261,7 @@ table { border-collapse: collapse; width: 100%; }
 th, td { padding: 6px 12px; text-align: left; border-bottom: 1px solid var(--line); }
 tr:last-child td { border-bottom: 0; }
 th { font-weight: 600; }
-td.n, span.n { text-align: right; font-variant-numeric: tabular-nums; }
+td.n, th.n, span.n { text-align: right; font-variant-numeric: tabular-nums; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 12px; }
 .bars { display: grid; grid-template-columns: max-content 1fr max-content; gap: 4px 10px;
   align-items: center; font-size: 13px; margin-top: 6px; }

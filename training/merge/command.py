@@ -121,7 +121,7 @@ def _read(recipe: Path | None, options: Mapping[str, Any]) -> Any:
 
 
 def read_part(text: str | None, command: str) -> tuple[int, int]:
-    """"1/2" as (1, 2); (0, 1) for None. VisCodexError(bad_input) for anything else."""
+    """ "1/2" as (1, 2); (0, 1) for None. VisCodexError(bad_input) for anything else."""
     if text is None:
         return 0, 1
     first, _, count = text.partition("/")

@@ -76,7 +76,8 @@ for given, wanted in {cases!r}:
 """
 _CALLS = """
 space = {{"__name__": "solution"}}
-exec(compile("from typing import *\\nimport collections, heapq, math\\n" + {code!r}, "s.py", "exec"), space)
+head = "from typing import *\\nimport collections, heapq, math\\n"
+exec(compile(head + {code!r}, "solution.py", "exec"), space)
 function = space.get({name!r}) or getattr(space["Solution"](), {name!r})
 plain = lambda value: [plain(v) for v in value] if isinstance(value, (list, tuple)) else value
 for given, wanted in {cases!r}:

@@ -66,7 +66,11 @@ def normalised(code: str) -> ast.Module:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _called(node) in OUTSIDE:
             raise Dropped("reads files")
-        if isinstance(node, ast.Call) and _called(node) == "load" and _owner(node) in ("np", "numpy"):
+        if (
+            isinstance(node, ast.Call)
+            and _called(node) == "load"
+            and _owner(node) in ("np", "numpy")
+        ):
             raise Dropped("reads files")
         if isinstance(node, ast.Attribute) and node.attr in ("mpl_connect", "new_timer"):
             raise Dropped("needs a window")
@@ -167,12 +171,12 @@ def figures(tree: ast.Module) -> list[str]:
     body = tree.body
     starts = [i for i, statement in enumerate(body) if _makes_figure(statement)]
     if len(starts) < 2:
-        return [_written(_needed(body, body))]
+        return [written(_needed(body, body))]
     scripts = []
     for start, end in zip(starts, [*starts[1:], len(body)], strict=True):
         own = body[start:end]
         # What came between figures before belongs to them, unless a name of it is used here.
-        scripts.append(_written(_needed(body[:end], own)))
+        scripts.append(written(_needed(body[:end], own)))
     return scripts
 
 
@@ -194,7 +198,9 @@ def _needed(body: Sequence[ast.stmt], own: Sequence[ast.stmt]) -> list[ast.stmt]
     wanted: set[str] = set()
     for statement in reversed(own):
         bound = _bound_by(statement)
-        definition = isinstance(statement, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef)
+        definition = isinstance(
+            statement, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
+        )
         if definition and not bound & wanted and "*" not in bound:
             continue
         kept.append(_only(statement, wanted))
@@ -272,7 +278,7 @@ def _used_by(statement: ast.stmt) -> set[str]:
     }
 
 
-def _written(body: list[ast.stmt]) -> str:
+def written(body: Sequence[ast.stmt]) -> str:
     """The statements as source: an empty line after the imports and around definitions."""
     pieces = []
     before: ast.stmt | None = None

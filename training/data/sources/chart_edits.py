@@ -10,8 +10,11 @@ import ast
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
+
+from training.data.sources.chart_code import written
 
 PALETTES: Sequence[Sequence[str]] = (
     ("#1b9e77", "#d95f02", "#7570b3", "#e7298a", "#66a61e", "#e6ab02", "#a6761d", "#666666"),
@@ -29,6 +32,9 @@ MARKERS, LINES = ("o", "s", "^", "D", "v", "P", "X"), ("-", "--", "-.", ":")
 # What they take says where things stand, not what they show.
 PLACING = {"add_axes", "axes", "axis", "inset_axes", "set_position", "set_xticks", "set_yticks",
            "xticks", "yticks", "add_gridspec", "GridSpec"}  # fmt: skip
+# What takes its colour from the cycle where none is given.
+CYCLED = {"plot", "scatter", "bar", "barh", "hist", "pie", "step", "errorbar", "stackplot",
+          "fill_between", "stem", "semilogx", "semilogy", "loglog", "ecdf", "stairs"}  # fmt: skip
 KEPT = {"none", "None", "auto", "face", "inherit", "w", "white", "k", "black"}
 _FORMAT = re.compile(r"^([bgrcmy])([-.:ovs^*x+]*)$")
 _NAMED = re.compile(r"^(#[0-9a-fA-F]{3,8}|C\d|tab:\w+|xkcd:.+|[bgrcmy]|[a-z]{3,20})$")
@@ -65,12 +71,12 @@ def other_colours(tree: ast.Module, rng: random.Random) -> bool:
                     changed = True
             elif keyword.arg in COLOURED:
                 for text in _constants(keyword.value, str):
-                    if text.value not in KEPT and _NAMED.match(text.value):
-                        text.value = new(text.value)
+                    if text.value not in KEPT and _NAMED.match(str(text.value)):
+                        text.value = new(str(text.value))
                         changed = True
         if _attribute(call) in ("plot", "errorbar", "step"):
             changed = _format_colour(call, new) or changed
-    if not changed and _plots(tree):
+    if not changed and _plots(tree) and any(_attribute(call) in CYCLED for call in _calls(tree)):
         # No colour is said anywhere: the cycle is changed instead.
         names = ", ".join(f"'{colour}'" for colour in palette)
         line = f"plt.rcParams['axes.prop_cycle'] = plt.cycler(color=[{names}])"
@@ -80,10 +86,14 @@ def other_colours(tree: ast.Module, rng: random.Random) -> bool:
 
 def _format_colour(call: ast.Call, new: Callable[[str], str]) -> bool:
     """`plot(x, y, "r--")` with another colour: the letter goes, a keyword comes."""
-    for text in (arg for arg in call.args if isinstance(arg, ast.Constant)):
-        found = _FORMAT.match(text.value) if isinstance(text.value, str) else None
+    for text in call.args:
+        if not isinstance(text, ast.Constant) or not isinstance(text.value, str):
+            continue
+        found = _FORMAT.match(text.value)
         if found and not any(keyword.arg in ("color", "c") for keyword in call.keywords):
-            formats = [a for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            formats = [
+                a for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
+            ]
             if len(formats) > 1:
                 return False
             text.value = found[2]
@@ -113,7 +123,11 @@ def other_data(tree: ast.Module, rng: random.Random) -> bool:
                     assert value is not None
                     node.elts[index] = _literal(_shaken(value, rng))
                 changed = True
-        elif isinstance(node, ast.Call) and _attribute(node) in ("seed", "default_rng", "RandomState"):
+        elif isinstance(node, ast.Call) and _attribute(node) in (
+            "seed",
+            "default_rng",
+            "RandomState",
+        ):
             for seed in _constants(node, int):
                 seed.value = rng.randrange(1000)
                 changed = True
@@ -132,7 +146,9 @@ def other_style(tree: ast.Module, rng: random.Random) -> bool:
                 if isinstance(value.value, int | float) and value.value > 0:
                     value.value = round(value.value * rng.choice((0.5, 0.7, 1.5, 2.0)), 2)
                     changed = True
-            elif keyword.arg == "marker" and isinstance(value.value, str) and value.value in MARKERS:
+            elif (
+                keyword.arg == "marker" and isinstance(value.value, str) and value.value in MARKERS
+            ):
                 value.value = rng.choice([m for m in MARKERS if m != value.value])
                 changed = True
             elif keyword.arg in ("ls", "linestyle") and value.value in LINES:
@@ -162,7 +178,8 @@ def other_size(tree: ast.Module, rng: random.Random) -> bool:
         found = next((k for k in call.keywords if k.arg == "figsize"), None)
         if found is None:
             across, down = rng.choice(((8, 5), (7, 4), (5, 5), (6, 6), (9, 4.5)))
-            call.keywords.append(ast.keyword("figsize", ast.parse(f"({across}, {down})").body[0].value))  # type: ignore[attr-defined]
+            size = ast.parse(f"({across}, {down})", mode="eval").body
+            call.keywords.append(ast.keyword("figsize", size))
             changed = True
         elif isinstance(found.value, ast.Tuple | ast.List):
             for index, item in enumerate(found.value.elts):
@@ -190,7 +207,7 @@ def varied(code: str, rng: random.Random, edits: Sequence[str]) -> str | None:
         applied = [name] if EDITS[name](tree, rng) else []
     if not applied:
         return None
-    return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+    return written(tree.body)
 
 
 def _attribute(call: ast.Call) -> str:
@@ -199,8 +216,7 @@ def _attribute(call: ast.Call) -> str:
 
 def _plots(tree: ast.Module) -> bool:
     return any(
-        isinstance(node, ast.Import)
-        and any(alias.asname == "plt" for alias in node.names)
+        isinstance(node, ast.Import) and any(alias.asname == "plt" for alias in node.names)
         for node in tree.body
     )
 
@@ -224,7 +240,7 @@ def _number(node: ast.AST) -> float | int | None:
 
 def _is_ordered(numbers: Sequence[Any]) -> bool:
     """Evenly rising numbers are places, not data; so are ones and zeros."""
-    steps = {round(b - a, 9) for a, b in zip(numbers, numbers[1:], strict=False)}
+    steps = {round(b - a, 9) for a, b in pairwise(numbers)}
     return len(steps) == 1 or set(numbers) <= {0, 1}
 
 

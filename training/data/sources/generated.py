@@ -29,7 +29,9 @@ def items(plan: GeneratedPlan) -> Iterator[int]:
 
 def make(item: int, plan: GeneratedPlan, tools: Tools) -> Iterator[Draft]:
     """Sample number `item`."""
-    maker = Maker(DataPlan(chart_share=plan.chart_share, reader_share=0.0), tools.pages, tools.plots)
+    maker = Maker(
+        DataPlan(chart_share=plan.chart_share, reader_share=0.0), tools.pages, tools.plots
+    )
     sample = maker.make(item)
     if sample is None:
         raise Dropped("does not render")

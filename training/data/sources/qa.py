@@ -24,10 +24,10 @@ from training.data.draft import Draft, Dropped, Picture, Tools
 from training.data.record import Record
 from training.data.sources.base import Source, SourcePlan, must_exist, short_hash
 
-OPENERS: Mapping[str, Callable[[Path], IO[Any]]] = {
+OPENERS: Mapping[str, Callable[[Path], Any]] = {
     ".xml": lambda path: path.open("rb"),
-    ".bz2": lambda path: bz2.open(path, "rb"),
-    ".gz": lambda path: gzip.open(path, "rb"),
+    ".bz2": bz2.BZ2File,
+    ".gz": gzip.GzipFile,
 }
 _TAG = re.compile(r"[<|]([^<>|]+)")
 # What a fence says, by what a question is tagged with.

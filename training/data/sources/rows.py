@@ -95,7 +95,9 @@ def _conversations(row: Mapping[str, Any]) -> Sample:
 def _websight(row: Mapping[str, Any]) -> Sample:
     """WebSight: {image: {bytes, path}, text}, Parquet."""
     image = row["image"]
-    picture = image.get("bytes") or image.get("path") if isinstance(image, dict) else image
+    picture: Any = image
+    if isinstance(image, dict):
+        picture = image.get("bytes") or image["path"]
     return Sample([picture], "", row["text"], "html")
 
 
@@ -122,7 +124,9 @@ def stream_list(path: Path) -> Iterator[Any]:
     """
     decoder = json.JSONDecoder()
     with path.open(encoding="utf-8") as file:
-        text = file.read(READ).lstrip("\ufeff \t\r\n")
+        text = ""
+        while not text and (fresh := file.read(READ)):
+            text = fresh.lstrip("\ufeff \t\r\n")
         if not text.startswith("["):
             raise _broken(path, "it is no list")
         at, more = 1, READ
@@ -133,8 +137,8 @@ def stream_list(path: Path) -> Iterator[Any]:
                 return
             try:
                 value, end = decoder.raw_decode(text, at)
-                # A number at the end of what was read may go on.
-                whole = end < len(text)
+                # A number where the read ended may go on, even behind its point.
+                whole = text[end : end + 1] in tuple(" \t\r\n,]")
             except ValueError:
                 whole = False
             if whole:
