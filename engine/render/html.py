@@ -103,12 +103,12 @@ class HtmlRenderer:
 
     def probe(
         self, html: str, width: int, height: int, script: str, *, timeout: float = 10.0
-    ) -> str | None:
+    ) -> str:
         """What `script` says of a page laid out in a window of that many CSS pixels.
 
         The page's own scripts do not run; `script` runs in a world apart once the page stands, and
-        may change the page. Returns its result where that is a text. Nothing is drawn. Raises
-        VisCodexError as `render` does.
+        may change the page. Returns its result where that is a text, "" where it is none or the
+        script fails. Nothing is drawn. Raises VisCodexError as `render` does.
         """
         fields, _ = self._ask(
             {
@@ -122,8 +122,7 @@ class HtmlRenderer:
             },
             timeout,
         )
-        told: str | None = fields["description"]
-        return told
+        return str(fields["description"])
 
     def _ask(self, request: dict[str, Any], timeout: float) -> tuple[dict[str, Any], bytes]:
         """The answer to a request, in turn. Raises VisCodexError where it tells of an error."""

@@ -218,7 +218,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
         def probed(self, result: Any) -> None:
             if self.job is not None:
                 size = {"width": self.view.width(), "height": self.view.height()}
-                self.answer({**size, "description": result if isinstance(result, str) else None})
+                self.answer({**size, "description": result if isinstance(result, str) else ""})
 
         def described(self, text: Any) -> None:
             self.finish_soon(json.loads(text) if text else None)

@@ -112,17 +112,10 @@ def test_scripts_that_cannot_be_records_are_told_apart(code, reason):
 
 
 def test_random_numbers_are_the_same_at_each_run():
-    plain = figures(
-        normalised(
-            "import numpy as np\nimport matplotlib.pyplot as plt\nplt.plot(np.random.rand(9))"
-        )
-    )
+    head = "import numpy as np\nimport matplotlib.pyplot as plt\n"
+    plain = figures(normalised(f"{head}plt.plot(np.random.rand(9))"))
     assert "np.random.seed(0)" in plain[0]
-    fresh = figures(
-        normalised(
-            "import numpy as np\nimport matplotlib.pyplot as plt\nr = np.random.default_rng()\nplt.plot(r.random(9))"
-        )
-    )
+    fresh = figures(normalised(f"{head}r = np.random.default_rng()\nplt.plot(r.random(9))"))
     assert "default_rng(0)" in fresh[0]
 
 

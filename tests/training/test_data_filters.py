@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 from collections import Counter
 from pathlib import Path
@@ -26,7 +27,10 @@ from training.recipe import check_recipe
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "assets" / "samples" / "sources"
 ANY = {"type": "generated", "samples": 1}
-WORDS = ["alpha", "beta", "gamma", "delta", "house", "river", "stone", "light", "paper", "green", "seven", "quick", "table"]
+WORDS = (
+    "alpha", "beta", "gamma", "delta", "house", "river", "stone", "light", "paper", "green",
+    "seven", "quick", "table",
+)  # fmt: skip
 
 
 def picture(image):
@@ -151,7 +155,7 @@ def test_benchmark_items_and_parts_of_them_are_found(tmp_path):
         items.append(body)
         (folder / f"{number}.html").write_text(head + body)
     page(text="Bench").save(folder / "0.png")
-    (folder / "questions.jsonl").write_text('{"q": "%s"}\n' % " ".join(WORDS * 3))
+    (folder / "questions.jsonl").write_text(json.dumps({"q": " ".join(WORDS * 3)}) + "\n")
     known = Benchmarks.read([str(folder)])
     known.save(tmp_path / "b.npz")
     known = Benchmarks.load(tmp_path / "b.npz")

@@ -92,32 +92,41 @@ def test_dumps_that_cannot_be_read_are_told(tmp_path, tools):  # noqa: F811
 
 
 def test_code_in_posts_is_kept_as_it_is():
-    body = "<ul><li>a &lt; b</li><li>c</li></ul><pre><code>if a &lt; b:\n    x = '&amp;'\n</code></pre>"
-    assert to_markdown(body)[0] == "- a < b\n- c\n\n```\nif a < b:\n    x = '&'\n```"
+    code = "<pre><code>if a &lt; b:\n    x = '&amp;'\n</code></pre>"
+    assert (
+        to_markdown(f"<ul><li>a &lt; b</li><li>c</li></ul>{code}")[0]
+        == "- a < b\n- c\n\n```\nif a < b:\n    x = '&'\n```"
+    )
     assert fenced("x = 1", "algorithm").startswith("```")
 
 
+TEST = "from solution import f\n\ndef test_a():\n    assert f([1, 2]) == [2, 1]\n"
+
+
+def kodcode(name, solution, test=TEST):
+    return {"question_id": name, "question": "Reverse it.", "solution": solution, "test": test}
+
+
+def taco(question, *solutions, **told):
+    packed = {"solutions": json.dumps(solutions), "input_output": json.dumps(told)}
+    return {"question": question, **packed}
+
+
 KODCODE = [
-    {"question_id": "k1", "question": "Reverse a list.", "solution": "def rev(x):\n    return x[::-1]",
-     "test": "from solution import rev\n\ndef test_a():\n    assert rev([1, 2]) == [2, 1]\n"},
-    {"question_id": "k2", "question": "Reverse a list.", "solution": "def rev(x):\n    return x",
-     "test": "from solution import rev\n\ndef test_a():\n    assert rev([1, 2]) == [2, 1]\n"},
-    {"question_id": "k3", "question": "Leave early.", "solution": "import sys\nsys.exit(0)",
-     "test": "from solution import f\n\ndef test_a():\n    assert f() == 1\n"},
-    {"question_id": "k4", "question": "Look around.",
-     "solution": "def f():\n    return open('/etc/passwd').read()",
-     "test": "from solution import f\n\ndef test_a():\n    assert 'root' in f()\n"},
-    {"question_id": "k5", "question": "Nothing asked.", "solution": "x = 1", "test": "y = 2"},
-]  # fmt: skip
+    kodcode("k1", "def f(x):\n    return x[::-1]"),
+    kodcode("k2", "def f(x):\n    return x"),
+    kodcode("k3", "import sys\nsys.exit(0)"),
+    kodcode("k4", "def f(x):\n    open('/etc/passwd').read()\n    return x[::-1]"),
+    kodcode("k5", "x = 1", "y = 2"),
+]
+ADD = "a, b = map(int, input().split())\nprint(a + b)"
+DOUBLE = "class Solution:\n    def double(self, x):\n        return 2 * x"
 TACO = [
-    {"question": "Add two numbers.", "solutions": json.dumps(["print(0)", "a, b = map(int, input().split())\nprint(a + b)"]),
-     "input_output": json.dumps({"inputs": ["1 2\n", "5 5\n"], "outputs": ["3\n", "10\n"]})},
-    {"question": "Double it.", "solutions": json.dumps(["class Solution:\n    def double(self, x):\n        return 2 * x"]),
-     "input_output": json.dumps({"fn_name": "double", "inputs": [[2], [4]], "outputs": [[4], [8]]})},
-    {"question": "Never ends.", "solutions": json.dumps(["while True: pass"]),
-     "input_output": json.dumps({"inputs": ["1"], "outputs": ["1"]})},
-    {"question": "No tests.", "solutions": "[]", "input_output": "{\"inputs\": [], \"outputs\": []}"},
-]  # fmt: skip
+    taco("Add two.", "print(0)", ADD, inputs=["1 2\n", "5 5\n"], outputs=["3\n", "10\n"]),
+    taco("Double it.", DOUBLE, fn_name="double", inputs=[[2], [4]], outputs=[[4], [8]]),
+    taco("Never ends.", "while True: pass", inputs=["1"], outputs=["1"]),
+    taco("No tests.", inputs=[], outputs=[]),
+]
 
 
 @pytest.mark.parametrize(

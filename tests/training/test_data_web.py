@@ -23,7 +23,8 @@ PAGE = """<!DOCTYPE html><html><head><title>Shop</title>
 <script src="https://tracker.example/t.js"></script>
 <style>
 :root { --brand: #204080; --unused: 1px; --deep: var(--brand); }
-.card { border: 2px solid var(--deep); padding: 12px; background: url(https://a.example/b.png) #eef; }
+.card { border: 2px solid var(--deep); padding: 12px;
+  background: url(https://a.example/b.png) #eef; }
 .never { color: red; } .card:hover { color: lime; } a::before { content: "→ "; }
 @media (max-width: 500px) { .card { padding: 1px; } h1 { font-size: 15px; } }
 @media print { .card { display: none; } }
@@ -34,10 +35,12 @@ PAGE = """<!DOCTYPE html><html><head><title>Shop</title>
 <nav class="menu x" data-track="1"><a href="https://shop.example/?a=1" onclick="x()">Home</a>
 <a href="/two">Goods</a></nav>
 <h1 class="late">Goods &amp; prices of the shop</h1>
-<div class="outer"><div class="card spare"><h2>Blue chair</h2><p>It has <b>four</b> legs and is blue.</p>
+<div class="outer"><div class="card spare">
+<h2>Blue chair</h2><p>It has <b>four</b> legs and is blue.</p>
 <img src="pic.png" alt="chair"><img src="https://a.example/pixel.gif" width="1" height="1">
 <iframe src="https://ads.example" width="200" height="40"></iframe>
-<form action="https://post.example"><p>How many of them?</p><input name="q" placeholder="How many"><button>Buy</button></form>
+<form action="https://post.example"><p>How many of them?</p>
+<input name="q" placeholder="How many"><button>Buy</button></form>
 </div></div>
 <p style="display:none">hidden words</p><noscript>no script</noscript>
 <pre>line one

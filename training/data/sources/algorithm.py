@@ -142,7 +142,7 @@ def make(item: tuple[int, dict[str, Any]], plan: AlgorithmPlan, tools: Tools) ->
     except (KeyError, TypeError, ValueError):
         raise Dropped("unreadable row") from None
     for code in task.solutions[: plan.solutions]:
-        shot = tools.run_script(task.script(code), describe=False, timeout=plan.timeout)
+        shot = tools.run_script(task.script(code) + _END, describe=False, timeout=plan.timeout)
         if shot.png is not None:
             break
     else:
