@@ -296,11 +296,11 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
 def _has_grown(picture: QImage) -> bool:
     """Whether a view shows more than its first LEAST_HEIGHT rows. Not for one that is all ground:
     that one is waited for in vain."""
-    stride, rows = picture.bytesPerLine(), picture.height() - LEAST_HEIGHT
-    if rows <= 1:
-        return True
-    below = bytes(picture.constBits())[stride * LEAST_HEIGHT :]
-    return below != below[:stride] * rows
+    stride, bits = picture.bytesPerLine(), picture.constBits()
+    starts = range(LEAST_HEIGHT * stride, picture.height() * stride, stride)
+    rows = (bytes(bits[start : start + stride]) for start in starts)
+    first = next(rows, None)
+    return len(starts) <= 1 or any(row != first for row in rows)
 
 
 def main() -> int:

@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.data.draft import Dropped, Tools
-from training.data.recipe import DataRecipe
-from training.data.sources import SOURCES
+from tests.fixtures.sources import run
+from training.data.draft import Dropped
 from training.data.sources.chart_code import figures, normalised
 from training.data.sources.chart_edits import EDITS, varied
-from training.recipe import check_recipe
 
 TWO = '''"""A title.
 
@@ -55,23 +53,8 @@ if __name__ == "__main__":
 '''
 
 
-@pytest.fixture(scope="module")
-def tools():
-    with Tools() as found:
-        yield found
-
-
-def run(tools, folder, **plan):
-    tools.counts.clear()
-    values = {"name": "x", "sources": [{"type": "charts", "folder": str(folder), **plan}]}
-    recipe = check_recipe(values, DataRecipe)
-    source, found, drafts = SOURCES["charts"], recipe.sources[0], []
-    for item in source.items(found):
-        try:
-            drafts += list(source.make(item, found, tools))
-        except Dropped as reason:
-            tools.counts[str(reason)] += 1
-    return drafts
+def drafts_of(tools, **plan):
+    return run(tools, type="charts", **plan)[0]
 
 
 def test_a_script_is_cut_by_figure_with_what_each_needs():
@@ -87,7 +70,7 @@ def test_a_script_is_cut_by_figure_with_what_each_needs():
 
 def test_each_figure_runs_on_its_own(tmp_path, tools):
     (tmp_path / "two.py").write_text(TWO)
-    drafts = run(tools, tmp_path, variants=0)
+    drafts = drafts_of(tools, folder=str(tmp_path), variants=0)
     assert [d.record.origin for d in drafts] == ["two.py, figure 1", "two.py, figure 2"]
     assert drafts[0].pictures[0].image.size == (400, 300)
     assert any(line.text == "first" for line in drafts[0].lines)
@@ -144,7 +127,7 @@ def test_an_edit_changes_the_picture_and_only_what_it_says(edit, tools):
 
 def test_variants_run_and_look_different(tmp_path, tools):
     (tmp_path / "bars.py").write_text(BARS)
-    drafts = run(tools, tmp_path, variants=6)
+    drafts = drafts_of(tools, folder=str(tmp_path), variants=6)
     assert len(drafts) >= 5
     assert len({d.record.completion for d in drafts}) == len(drafts)
     assert len({d.pictures[0].data for d in drafts}) == len(drafts)
@@ -156,7 +139,9 @@ def test_the_gallery_of_matplotlib(tmp_path, tools):
     folder = os.environ.get("VISCODEX_GALLERY", "")
     if not folder or not Path(folder).is_dir():
         pytest.skip("VISCODEX_GALLERY names no folder")
-    drafts = run(tools, Path(folder) / "lines_bars_and_markers", variants=1, limit=12)
+    drafts = drafts_of(
+        tools, folder=str(Path(folder) / "lines_bars_and_markers"), variants=1, limit=12
+    )
     assert len(drafts) >= 12
     for draft in drafts:
         assert "savefig" not in draft.record.code and "show()" not in draft.record.code

@@ -8,30 +8,8 @@ import pytest
 
 from engine.errors import VisCodexError
 from tests.fixtures.mcd import SAMPLES, write_mcd
-from training.data.draft import Dropped, Tools
-from training.data.recipe import DataRecipe
-from training.data.sources import SOURCES
+from tests.fixtures.sources import run
 from training.data.sources.rows import stream_list
-from training.recipe import check_recipe
-
-
-@pytest.fixture(scope="module")
-def tools():
-    with Tools() as found:
-        yield found
-
-
-def run(tools, **plan):
-    """Drafts, and reasons of what was dropped, of all items of a source."""
-    recipe = check_recipe({"name": "x", "sources": [plan]}, DataRecipe)
-    source, found = SOURCES[plan["type"]], recipe.sources[0]
-    drafts, reasons = [], []
-    for item in source.items(found):
-        try:
-            drafts += list(source.make(item, found, tools))
-        except Dropped as reason:
-            reasons.append(str(reason))
-    return drafts, reasons
 
 
 def test_mcd_is_read_from_its_list_and_zip(tmp_path, tools):

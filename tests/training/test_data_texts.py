@@ -13,13 +13,12 @@ import pytest
 from engine.errors import VisCodexError
 from tests.fixtures.chat_server import ChatServer, stream, whole
 from tests.fixtures.mcd import SAMPLES, write_mcd
-from tests.training.test_data_rows import run, tools  # noqa: F401 (a fixture)
+from tests.fixtures.sources import run
 from training.data.build import build
-from training.data.draft import Draft, Dropped, Tools
+from training.data.draft import Draft
 from training.data.recipe import DataRecipe, RewritePlan
 from training.data.record import read_records
 from training.data.rewrite import Rewriter, spent_so_far
-from training.data.sources import SOURCES
 from training.data.sources.qa import to_markdown
 from training.data.sources.rows import fenced
 from training.recipe import check_recipe
@@ -61,7 +60,7 @@ def dump(folder):
 
 
 @pytest.mark.parametrize("packed", ["", ".bz2", ".gz"])
-def test_a_dump_gives_questions_with_pictures(tmp_path, tools, packed):  # noqa: F811
+def test_a_dump_gives_questions_with_pictures(tmp_path, tools, packed):
     text = dump(tmp_path)
     path = tmp_path / f"Posts.xml{packed}"
     opener = {"": open, ".bz2": bz2.open, ".gz": gzip.open}[packed]
@@ -81,7 +80,7 @@ def test_a_dump_gives_questions_with_pictures(tmp_path, tools, packed):  # noqa:
     assert drafts[0].pictures[0].data == (SAMPLES / "chart.png").read_bytes()
 
 
-def test_dumps_that_cannot_be_read_are_told(tmp_path, tools):  # noqa: F811
+def test_dumps_that_cannot_be_read_are_told(tmp_path, tools):
     (tmp_path / "Posts.7z").write_bytes(b"7z")
     with pytest.raises(VisCodexError) as caught:
         run(tools, type="qa", posts=str(tmp_path / "Posts.7z"))
@@ -136,7 +135,7 @@ TACO = [
         (TACO, ["0", "1"], ["no tests", "solution fails its tests"]),
     ],
 )
-def test_solutions_must_pass_their_tests(tmp_path, tools, rows, good, bad):  # noqa: F811
+def test_solutions_must_pass_their_tests(tmp_path, tools, rows, good, bad):
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     drafts, reasons = run(
@@ -160,13 +159,13 @@ def rewriter(folder, server, **plan):
 
 
 @pytest.fixture
-def draft(tmp_path, tools):  # noqa: F811
+def draft(tmp_path, tools):
     rows, images = write_mcd(tmp_path / "mcd")
     drafts, _ = run(tools, type="mcd", rows=str(rows), images=str(images))
     return drafts[0]
 
 
-def test_a_new_page_is_drawn_and_kept_beside_the_old(tmp_path, tools, draft):  # noqa: F811
+def test_a_new_page_is_drawn_and_kept_beside_the_old(tmp_path, tools, draft):
     cache = tmp_path / "cache"
     with ChatServer([stream(PAGE[:40], PAGE[40:], tokens=50)]) as server:
         old, new = rewriter(cache, server).rewrite(draft, tools)
@@ -188,12 +187,12 @@ def test_a_new_page_is_drawn_and_kept_beside_the_old(tmp_path, tools, draft):  #
 @pytest.mark.parametrize(
     "answer", ["I cannot do that.", "```html\n" + "<p style='height:9000px'>x</p>\n```"]
 )
-def test_an_answer_that_draws_nothing_leaves_the_record(tmp_path, tools, draft, answer):  # noqa: F811
+def test_an_answer_that_draws_nothing_leaves_the_record(tmp_path, tools, draft, answer):
     with ChatServer([stream(answer)]) as server:
         assert list(rewriter(tmp_path / "c", server, keep=False).rewrite(draft, tools)) == [draft]
 
 
-def test_the_limit_holds_over_runs(tmp_path, tools, draft):  # noqa: F811
+def test_the_limit_holds_over_runs(tmp_path, tools, draft):
     cache = tmp_path / "c"
     other = Draft(draft.record.with_images(()), draft.pictures)
     other.changed(id="mcd/other")
@@ -205,7 +204,7 @@ def test_the_limit_holds_over_runs(tmp_path, tools, draft):  # noqa: F811
         assert len(server.chats) == 2
 
 
-def test_a_busy_server_is_asked_again_and_a_closed_one_stops(tmp_path, tools, draft, monkeypatch):  # noqa: F811
+def test_a_busy_server_is_asked_again_and_a_closed_one_stops(tmp_path, tools, draft, monkeypatch):
     monkeypatch.setattr("training.data.rewrite.PAUSE", 0.01)
     with ChatServer([whole(503, {"error": "busy"}), stream(PAGE)]) as server:
         assert len(list(rewriter(tmp_path / "c", server).rewrite(draft, tools))) == 2
@@ -214,7 +213,7 @@ def test_a_busy_server_is_asked_again_and_a_closed_one_stops(tmp_path, tools, dr
     assert not list((tmp_path / "d").glob("*"))
 
 
-def test_a_question_is_cleaned(tmp_path, tools, draft):  # noqa: F811
+def test_a_question_is_cleaned(tmp_path, tools, draft):
     draft.changed(kind="qa", id="qa/1", prompt="pls help", completion="```python\nx\n```")
     text = "How do I show it?\n---\nSo:\n```python\nx\n```"
     with ChatServer([stream(text)]) as server:
@@ -238,8 +237,3 @@ def test_a_build_goes_through_the_server(tmp_path):
     assert report["sources"]["mcd"]["rewritten"] == 2 and asked == 2
     ids = {record.id for record in read_records(tmp_path / "set")}
     assert {"mcd/0", "mcd/0-r", "mcd/1", "mcd/1-r"} <= ids
-
-
-def test_the_table_of_sources_is_whole():
-    assert set(SOURCES) >= {"mcd", "web", "charts", "qa", "algorithm", "generated", "websight"}
-    assert isinstance(Tools, type) and issubclass(Dropped, Exception)

@@ -8,12 +8,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import VisCodexError
-from training.data.draft import Tools
-from training.data.recipe import DataRecipe
-from training.data.sources import SOURCES
+from tests.fixtures.sources import run
 from training.data.sources.web_files import whole_page
 from training.data.sources.web_script import PLACEHOLDER
-from training.recipe import check_recipe
 
 DEBIAN_DOCS = Path("/usr/share/doc")
 
@@ -48,12 +45,6 @@ PAGE = """<!DOCTYPE html><html><head><title>Shop</title>
 <script>document.write("written")</script></body></html>"""
 
 
-@pytest.fixture(scope="module")
-def tools():
-    with Tools() as found:
-        yield found
-
-
 @pytest.fixture
 def shop(tmp_path):
     from PIL import Image
@@ -68,11 +59,8 @@ def shop(tmp_path):
     return root
 
 
-def run(tools, **plan):
-    tools.counts.clear()
-    recipe = check_recipe({"name": "x", "sources": [{"type": "web", **plan}]}, DataRecipe)
-    source, found = SOURCES["web"], recipe.sources[0]
-    return [draft for item in source.items(found) for draft in source.make(item, found, tools)]
+def drafts_of(tools, **plan):
+    return run(tools, type="web", **plan)[0]
 
 
 def part_of(draft):
@@ -80,7 +68,7 @@ def part_of(draft):
 
 
 def test_nothing_of_a_page_is_fetched_run_or_followed(shop, tools):
-    drafts = run(tools, folder=str(shop), license="MIT")
+    drafts = drafts_of(tools, folder=str(shop), license="MIT")
     assert {"page", "component"} <= {part_of(draft) for draft in drafts}
     for draft in drafts:
         code = draft.record.code.replace(PLACEHOLDER, "")
@@ -91,7 +79,7 @@ def test_nothing_of_a_page_is_fetched_run_or_followed(shop, tools):
 
 
 def test_a_page_keeps_the_rules_that_apply_and_no_others(shop, tools):
-    page = next(d for d in run(tools, folder=str(shop)) if part_of(d) == "page")
+    page = next(d for d in drafts_of(tools, folder=str(shop)) if part_of(d) == "page")
     code = page.record.code
     assert "--brand: #204080" in code and "--deep" in code and "--unused" not in code
     assert "border: 2px solid var(--deep)" in code
@@ -106,7 +94,9 @@ def test_a_page_keeps_the_rules_that_apply_and_no_others(shop, tools):
 
 
 def test_media_rules_follow_the_width(shop, tools):
-    drafts = [d for d in run(tools, folder=str(shop), widths=[1000, 400]) if part_of(d) == "page"]
+    drafts = [
+        d for d in drafts_of(tools, folder=str(shop), widths=[1000, 400]) if part_of(d) == "page"
+    ]
     wide, narrow = (d.record.code for d in drafts)
     assert [d.pictures[0].image.width for d in drafts] == [1000, 400]
     assert "padding: 1px" not in wide and "padding: 1px" in narrow
@@ -114,7 +104,7 @@ def test_media_rules_follow_the_width(shop, tools):
 
 
 def test_a_component_looks_as_in_its_page(shop, tools):
-    drafts = run(tools, folder=str(shop), widths=[1000], parts=["page", "component"])
+    drafts = drafts_of(tools, folder=str(shop), widths=[1000], parts=["page", "component"])
     parts = [draft for draft in drafts if part_of(draft) == "component"]
     card = next(draft for draft in parts if "Blue chair" in draft.record.code)
     form = next(d for d in parts if "<form" in d.record.code and "Blue" not in d.record.code)
@@ -141,7 +131,9 @@ def test_tall_pages_are_cut_into_sections(tmp_path, tools):
         f"<h2>Chapter {n}</h2>" + f"<p>{'Some words of it. ' * 60}</p>" * 3 for n in range(12)
     )
     (tmp_path / "tall.html").write_text(f"<body><main>{parts}</main></body>")
-    drafts = run(tools, folder=str(tmp_path), snips=20, widths=[800], parts=["page", "section"])
+    drafts = drafts_of(
+        tools, folder=str(tmp_path), snips=20, widths=[800], parts=["page", "section"]
+    )
     sections = [d for d in drafts if part_of(d) == "section"]
     assert len(sections) >= 6 and all(part_of(d) != "page" for d in drafts)
     assert all(80 <= d.pictures[0].image.height <= 1400 for d in sections)
@@ -153,7 +145,7 @@ def test_tall_pages_are_cut_into_sections(tmp_path, tools):
 def test_real_pages_of_benchmark_samples(data_folder, tmp_path, tools):
     for number, path in enumerate(sorted(data_folder.glob("calibration/*/*/reference.html"))[:6]):
         (tmp_path / f"{number}.html").write_bytes(path.read_bytes())
-    drafts = run(tools, folder=str(tmp_path), widths=[1280], snips=4)
+    drafts = drafts_of(tools, folder=str(tmp_path), widths=[1280], snips=4)
     assert len(drafts) >= 12
     assert len({draft.record.group for draft in drafts}) == 6
     for draft in drafts:
@@ -167,15 +159,15 @@ def test_documentation_of_an_installed_package(tools):
     packages += sorted(path.parents[1] for path in DEBIAN_DOCS.glob("*/html/*.html"))
     if not packages:
         pytest.skip("no Debian package with HTML documentation is installed")
-    drafts = run(tools, package=packages[0].name, limit=3, snips=4)
+    drafts = drafts_of(tools, package=packages[0].name, limit=3, snips=4)
     assert drafts
     assert all(draft.record.origin.split(" (")[0].endswith((".html", ".htm")) for draft in drafts)
 
 
 def test_bad_places_are_told(tmp_path, tools):
     with pytest.raises(VisCodexError, match="no-such-package"):
-        run(tools, package="no-such-package")
+        drafts_of(tools, package="no-such-package")
     with pytest.raises(VisCodexError, match="no-such-folder"):
-        run(tools, folder=str(tmp_path / "no-such-folder"))
+        drafts_of(tools, folder=str(tmp_path / "no-such-folder"))
     with pytest.raises(VisCodexError, match="either a folder or a package"):
-        run(tools)
+        drafts_of(tools)
