@@ -78,8 +78,10 @@ def test_websight_parquet(tmp_path, tools):
     png = (SAMPLES / "login.png").read_bytes()
     rows = [{"image": {"bytes": png, "path": None}, "text": "<html><p>x</p></html>"}] * 3
     parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "w.parquet")
-    drafts, reasons = run(tools, type="websight", rows=str(tmp_path / "w.parquet"))
-    assert len(drafts) == 3 and not reasons
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "x.parquet")
+    drafts, reasons = run(tools, type="websight", rows=str(tmp_path))
+    assert [draft.record.id for draft in drafts] == [f"websight/{n}" for n in range(6)]
+    assert not reasons
     assert drafts[0].record.completion == "```html\n<html><p>x</p></html>\n```"
     assert drafts[0].record.license == "CC-BY-4.0"
     assert "HTML page" in drafts[0].record.prompt

@@ -29,10 +29,12 @@ READ = 1 << 22  # characters of JSON at a time
 _MARK = re.compile(r"\s*<image>\s*")
 MAX_HEIGHT = 4096
 PAGE_WIDTH = 1280
+ROW_FILES = (".json", ".jsonl", ".parquet")
 
 
 class RowsPlan(SourcePlan):
-    """A published set. `rows` and `images` are paths, or `owner/name:file` on the Hub.
+    """A published set. `rows` (a file, or a folder of shards) and `images` (a zip or a folder) are
+    paths, or `owner/name:file` on the Hub.
 
     `check` says whether code is drawn again: `none`; `render` drops what does not draw; `redraw`
     puts our drawing in the place of the picture. Rows without a picture are always drawn.
@@ -161,13 +163,25 @@ def _broken(path: Path, why: str) -> VisCodexError:
 
 
 def items(plan: RowsPlan) -> Iterator[tuple[int, Any]]:
-    """Number and row of all rows of the set."""
-    path = find_data_file(plan.rows)
-    read = stream_list if path.suffix == ".json" else read_rows
-    try:
-        yield from enumerate(read(path))
-    except (UnicodeDecodeError, json.JSONDecodeError):
-        raise _broken(path, "it holds no JSON") from None
+    """Number and row of all rows of the set, over all files where it is a folder of shards."""
+    number = 0
+    for path in _files(find_data_file(plan.rows)):
+        read = stream_list if path.suffix == ".json" else read_rows
+        try:
+            for row in read(path):
+                yield number, row
+                number += 1
+        except (UnicodeDecodeError, json.JSONDecodeError):
+            raise _broken(path, "it holds no JSON") from None
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if file.suffix in ROW_FILES)
+    if not found:
+        raise _broken(path, f"it holds no {', '.join(ROW_FILES)} files")
+    return found
 
 
 def make(item: tuple[int, Any], plan: RowsPlan, tools: Tools) -> Iterator[Draft]:
