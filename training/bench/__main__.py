@@ -43,7 +43,9 @@ def data(
     charts: Annotated[
         Path | None, typer.Option(help="Folder of matplotlib scripts to measure too.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: cores).")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes (default: two a core).")
+    ] = None,
     folder: Annotated[
         Path | None, typer.Option(help="Where the data goes for the time (default: /tmp).")
     ] = None,

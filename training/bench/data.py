@@ -30,7 +30,9 @@ def measure(
     if charts is not None:
         sources["charts, real"] = {"type": "charts", "folder": str(charts), "limit": items}
     cores = len(os.sched_getaffinity(0))
-    print(f"{workers or cores} processes on {cores} cores; load {os.getloadavg()[0]:.1f} before")
+    print(
+        f"{workers or 2 * cores} processes on {cores} cores; load {os.getloadavg()[0]:.1f} before"
+    )
     for name, source in sources.items():
         recipe = check_recipe({"name": name, "sources": [source], "hints": 0.5}, DataRecipe)
         place = Path(tempfile.mkdtemp(prefix="viscodex-bench-", dir=folder))

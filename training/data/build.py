@@ -110,7 +110,8 @@ def build(
         progress(Progress(job.plan.name, counts[job.plan.name], len(job.items)))
 
     jobs = _jobs(recipe, folder, places, part)
-    count = workers or len(os.sched_getaffinity(0))
+    # Drawing a page waits for frames more than it computes.
+    count = workers or 2 * len(os.sched_getaffinity(0))
     finished = run_jobs(jobs, setting, workers=count, deadline=deadline, done=tell)
     missing = tuple(
         plan.name

@@ -31,7 +31,9 @@ def build(
         str | None,
         typer.Option(help="Do part i of n beside other machines, such as 0/2.", metavar="I/N"),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: cores).")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes (default: two a core).")
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Stop after this long; the next run goes on from there.")
     ] = None,
