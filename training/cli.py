@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from engine.errors import VisCodexError
+from training.data.command import data
 from training.export.command import export
 from training.merge.command import merge
 from training.sft.command import launch, sft
@@ -31,6 +32,7 @@ Stage = Annotated[
 
 for command in (merge, sft, launch, export):
     application.command()(command)
+application.add_typer(data, name="data")
 
 
 @application.command()

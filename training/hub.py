@@ -1,8 +1,10 @@
-"""Models by folder or by their name on the Hub."""
+"""Models and data sets by path or by their name on the Hub."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from engine.errors import ErrorCode, VisCodexError
@@ -32,17 +34,37 @@ def find_checkpoint(model: str) -> Path:
 
 
 def _fetch(name: str, revision: str) -> Path:
-    from httpx import HTTPError
     from huggingface_hub import snapshot_download
+
+    def fetch() -> str:
+        return snapshot_download(name, revision=revision or None, allow_patterns=PATTERNS)
+
+    return _fetched(name, revision, "model", fetch)
+
+
+@lru_cache(maxsize=16)
+def _fetch_file(name: str, revision: str, file: str) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    def fetch() -> str:
+        return hf_hub_download(name, file, revision=revision or None, repo_type="dataset")
+
+    return _fetched(name, revision, "data set", fetch)
+
+
+def _fetched(name: str, revision: str, what: str, fetch: Callable[[], str]) -> Path:
+    """What `fetch` brings from the Hub; its errors in our words."""
+    from httpx import HTTPError
     from huggingface_hub.errors import (
         HfHubHTTPError,
         LocalEntryNotFoundError,
+        RemoteEntryNotFoundError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
 
     try:
-        return Path(snapshot_download(name, revision=revision or None, allow_patterns=PATTERNS))
+        return Path(fetch())
     except RevisionNotFoundError:
         raise VisCodexError(
             ErrorCode.bad_input, f"'{name}' has no revision '{revision}'.", "Check the name."
@@ -50,8 +72,12 @@ def _fetch(name: str, revision: str) -> Path:
     except RepositoryNotFoundError:
         raise VisCodexError(
             ErrorCode.bad_input,
-            f"There is no folder and no model on the Hub called '{name}'.",
-            "Check the name; for a closed model log in with `hf auth login`.",
+            f"There is no folder and no {what} on the Hub called '{name}'.",
+            f"Check the name; for a closed {what} log in with `hf auth login`.",
+        ) from None
+    except RemoteEntryNotFoundError:
+        raise VisCodexError(
+            ErrorCode.bad_input, f"'{name}' has no such file on the Hub.", "Check the name."
         ) from None
     except (LocalEntryNotFoundError, HTTPError, OSError) as error:
         if isinstance(error, HfHubHTTPError):
@@ -65,3 +91,22 @@ def _fetch(name: str, revision: str) -> Path:
             f"There is no folder '{name}', and the Hub cannot be reached.",
             "Check the path or the network.",
         ) from None
+
+
+def find_data_file(place: str) -> Path:
+    """A file or folder of a data set: a path, or `owner/name:file` of a data set on the Hub, which
+    is fetched into the Hub's cache where it is not there yet.
+
+    Raises VisCodexError as `find_checkpoint` does.
+    """
+    path = Path(place).expanduser()
+    if path.exists():
+        return path
+    name, colon, file = place.partition(":")
+    if not colon or not file or not _HUB_ID.fullmatch(name) or path.is_absolute():
+        raise VisCodexError(
+            ErrorCode.bad_input,
+            f"There is no '{place}'.",
+            "Give a path, or a file of a data set on the Hub, such as owner/name:rows.json.",
+        )
+    return _fetch_file(name.partition("@")[0], name.partition("@")[2], file)

@@ -87,28 +87,59 @@ class HtmlRenderer:
         the page as it is before any script of its own. Raises VisCodexError with code
         `render_failed` or `timeout`.
         """
-        if len(html) > MAX_HTML_BYTES:
-            raise VisCodexError(
-                ErrorCode.render_failed, "The page is too large to draw.", "Make it shorter."
-            )
-        with self._lock:
-            self._serial += 1
-            request = {
-                "id": self._serial,
+        fields, png = self._ask(
+            {
                 "html": html,
                 "width": width,
                 "height": height,
                 "max_height": max_height,
                 "describe": describe,
                 "scripts": scripts,
-                "timeout": timeout,
-            }
-            fields, png = self._exchange(request, timeout)
+                "probe": None,
+            },
+            timeout,
+        )
+        return RenderedPage(png, fields["width"], fields["height"], fields["description"])
+
+    def probe(
+        self, html: str, width: int, height: int, script: str, *, timeout: float = 10.0
+    ) -> str:
+        """What `script` says of a page laid out in a window of that many CSS pixels.
+
+        The page's own scripts do not run; `script` runs in a world apart once the page stands, and
+        may change the page. Returns its result where that is a text, "" where it is none or the
+        script fails. Nothing is drawn. Raises VisCodexError as `render` does.
+        """
+        fields, _ = self._ask(
+            {
+                "html": html,
+                "width": width,
+                "height": height,
+                "max_height": height,
+                "describe": False,
+                "scripts": False,
+                "probe": script,
+            },
+            timeout,
+        )
+        return str(fields["description"])
+
+    def _ask(self, request: dict[str, Any], timeout: float) -> tuple[dict[str, Any], bytes]:
+        """The answer to a request, in turn. Raises VisCodexError where it tells of an error."""
+        if len(request["html"]) > MAX_HTML_BYTES:
+            raise VisCodexError(
+                ErrorCode.render_failed, "The page is too large to draw.", "Make it shorter."
+            )
+        with self._lock:
+            self._serial += 1
+            fields, png = self._exchange(
+                {"id": self._serial, "timeout": timeout, **request}, timeout
+            )
         if "error" in fields:
             raise VisCodexError(
                 ErrorCode(fields["error"]), fields["message"], "Check the page's code."
             )
-        return RenderedPage(png, fields["width"], fields["height"], fields["description"])
+        return fields, png
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is None:

@@ -14,11 +14,14 @@ import os
 import sys
 import threading
 from collections import deque
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from engine.render.page_scripts import DESCRIBE_JS, HEIGHT_JS, SETTLE_JS
 from engine.render.policy import CHROMIUM_FLAGS, SETTINGS_OFF, document_csp
 from engine.singletons import make_immortal
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QImage
 
 SCHEME = b"viscodex-render"
 # Beside those of the policy: the same pixels on every machine.
@@ -30,6 +33,10 @@ DRAWING_FLAGS = (
 )
 SETTLED = "viscodex-settled-"
 FRAME_MS = 20
+# A large page on a busy machine is drawn later: until then the view shows the frame of its first,
+# low size, and ground below it.
+FRAME_AGAIN_MS = 40
+FRAME_TRIES = 15
 LEAST_HEIGHT = 16
 
 
@@ -201,10 +208,17 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
         def titled(self, title: str) -> None:
             if self.job is None or title != f"{SETTLED}{self.serial}":
                 return
-            if self.job["describe"]:
+            if self.job["probe"] is not None:
+                self.page.runJavaScript(self.job["probe"], world, self.probed)
+            elif self.job["describe"]:
                 self.page.runJavaScript(DESCRIBE_JS, world, self.described)
             else:
                 self.finish_soon(None)
+
+        def probed(self, result: Any) -> None:
+            if self.job is not None:
+                size = {"width": self.view.width(), "height": self.view.height()}
+                self.answer({**size, "description": result if isinstance(result, str) else ""})
 
         def described(self, text: Any) -> None:
             self.finish_soon(json.loads(text) if text else None)
@@ -216,10 +230,17 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
                 FRAME_MS, lambda: self.finish(description) if serial == self.serial else None
             )
 
-        def finish(self, description: Any) -> None:
+        def finish(self, description: Any, tries: int = FRAME_TRIES) -> None:
             if self.job is None:
                 return
             picture = self.view.grab().toImage()
+            if tries and not self.job["height"] and not _has_grown(picture):
+                serial = self.serial
+                QTimer.singleShot(
+                    FRAME_AGAIN_MS,
+                    lambda: self.finish(description, tries - 1) if serial == self.serial else None,
+                )
+                return
             data = QByteArray()
             buffer = QBuffer(data)
             buffer.open(QIODevice.OpenModeFlag.WriteOnly)
@@ -270,6 +291,16 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
     renderer.page.deleteLater()
     application.processEvents()
     return int(status)
+
+
+def _has_grown(picture: QImage) -> bool:
+    """Whether a view shows more than its first LEAST_HEIGHT rows. Not for one that is all ground:
+    that one is waited for in vain."""
+    stride, bits = picture.bytesPerLine(), picture.constBits()
+    starts = range(LEAST_HEIGHT * stride, picture.height() * stride, stride)
+    rows = (bytes(bits[start : start + stride]) for start in starts)
+    first = next(rows, None)
+    return len(starts) <= 1 or any(row != first for row in rows)
 
 
 def main() -> int:

@@ -130,3 +130,24 @@ def test_a_process_that_died_with_a_request_unread_can_be_closed():
     html_renderer.close()
     with html_renderer:
         assert html_renderer.render("<p>again</p>", 300).width == 300
+
+
+def test_a_large_page_is_not_taken_before_it_is_drawn(renderer):
+    rows = "".join(
+        f'<div style="float:left;width:90px;height:60px;background:hsl({n},60%,50%);'
+        f'border-radius:9px;box-shadow:0 2px 9px #888;filter:blur(1px)">{n}</div>'
+        for n in range(360)
+    )
+    drawn = [renderer.render(f"<body>{rows}</body>", 1000).png for _ in range(3)]
+    colours = [len(np.unique(_pixels(png)[::9, ::9].reshape(-1, 3), axis=0)) for png in drawn]
+    assert min(colours) > 100
+    assert drawn[0] == drawn[1] == drawn[2]
+
+
+def test_a_page_can_be_asked_without_drawing_it(renderer):
+    page = "<title>t</title><p>one</p><script>document.body.textContent = 'changed'</script>"
+    script = "JSON.stringify([document.querySelector('p').textContent, innerWidth, innerHeight])"
+    assert renderer.probe(page, 500, 300, script) == '["one",500,300]'
+    assert renderer.probe(page, 500, 300, "12") == ""
+    assert renderer.probe(page, 500, 300, "throw 1") == ""
+    assert renderer.render(page, 200, 100, scripts=False).width == 200  # it still draws

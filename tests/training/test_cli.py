@@ -35,6 +35,8 @@ def test_every_command_has_help_with_an_example():
         text = _command(name, "--help").stdout
         assert "Example:" in text, name
         assert name in listed.stdout
+    for name in ("build", "stats", "inspect"):
+        assert "Example:" in _command("data", name, "--help").stdout, name
 
 
 @pytest.mark.parametrize(

@@ -78,5 +78,28 @@ def sft(
     measure(model, repeats=repeats, side=side)
 
 
+@application.command()
+def data(
+    items: Annotated[int, typer.Option(min=1, help="Items of each source.")] = 2000,
+    pages: Annotated[Path | None, typer.Option(help="Folder of HTML pages to measure too.")] = None,
+    charts: Annotated[
+        Path | None, typer.Option(help="Folder of matplotlib scripts to measure too.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes (default: two a core).")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the data goes for the time (default: /tmp).")
+    ] = None,
+) -> None:
+    """Records a second of a data build, with the load of the machine.
+
+    Example: python -m training.bench data --items 500 --pages /usr/share/doc
+    """
+    from training.bench.data import measure
+
+    measure(items, pages=pages, charts=charts, workers=workers, folder=folder)
+
+
 if __name__ == "__main__":
     application()

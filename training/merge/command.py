@@ -87,7 +87,7 @@ def merge(
         "shard_size": shard_size,
     }
     given = _read(recipe, {name: value for name, value in options.items() if value is not None})
-    part = _part(shard)
+    part = read_part(shard, "merge")
     if out is None and not dry_run:
         raise _wrong("Say where to write with --out DIR.")
     if evaluate is not None and sweep is None:
@@ -120,14 +120,15 @@ def _read(recipe: Path | None, options: Mapping[str, Any]) -> Any:
     return check_recipe(values, MergeRecipe, recipe)
 
 
-def _part(text: str | None) -> tuple[int, int]:
+def read_part(text: str | None, command: str) -> tuple[int, int]:
+    """ "1/2" as (1, 2); (0, 1) for None. VisCodexError(bad_input) for anything else."""
     if text is None:
         return 0, 1
     first, _, count = text.partition("/")
     if not (first.isdecimal() and count.isdecimal() and int(first) < int(count)):
-        raise _wrong(f"'{text}' is no part such as 0/2 or 1/2.")
+        raise _wrong(f"'{text}' is no part such as 0/2 or 1/2.", command)
     return int(first), int(count)
 
 
-def _wrong(message: str) -> VisCodexError:
-    return VisCodexError(ErrorCode.bad_input, message, "See viscodex-train merge --help.")
+def _wrong(message: str, command: str = "merge") -> VisCodexError:
+    return VisCodexError(ErrorCode.bad_input, message, f"See viscodex-train {command} --help.")

@@ -51,12 +51,14 @@ class DataPlan(BaseModel):
 
 
 class Maker:
-    """Makes samples with a renderer and a plot runner of its own."""
+    """Makes samples with a renderer and a plot runner, those given or its own."""
 
-    def __init__(self, plan: DataPlan) -> None:
+    def __init__(
+        self, plan: DataPlan, pages: HtmlRenderer | None = None, plots: PlotRunner | None = None
+    ) -> None:
         self.plan = plan
-        self.pages = HtmlRenderer()
-        self.plots = PlotRunner(allow_unwalled=True)  # the scripts are our own
+        self.pages = pages or HtmlRenderer()
+        self.plots = plots or PlotRunner(allow_unwalled=True)  # the scripts are our own
 
     def close(self) -> None:
         """End the renderers."""

@@ -1,0 +1,1 @@
+"""Training data: sources in, one record format out."""
