@@ -101,9 +101,9 @@ def engine_rows(repeats: int) -> Iterator[Row]:
 
 
 def never_seen(path: Path, number: int) -> bytes:
-    """A picture with one pixel of its own, so that nothing remembered fits it."""
+    """A picture with a corner of its own, so that nothing remembered fits it at any size."""
     image = Image.open(path).convert("RGB")
-    image.putpixel((0, 0), (number % 256, number // 256, 128))
+    image.paste((number * 37 % 256, number * 91 % 256, number * 151 % 256), (0, 0, 16, 16))
     out = io.BytesIO()
     image.save(out, "PNG")
     return out.getvalue()
