@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from app.files import check_writable, write_whole
+from app.status_line import StatusLine
 from engine import protocol
 from engine.client import EngineClient
 from engine.compare import Similarity
@@ -133,26 +132,12 @@ class Outcome:
         return fields
 
 
-class Progress:
-    """One line on stderr that says what goes on; silent where nobody watches."""
+class Progress(StatusLine):
+    """Says what a conversion does."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
-        self._status = self._console.status("") if self._console.is_terminal else None
+        super().__init__()
         self._tokens = 0
-
-    def __enter__(self) -> Progress:
-        if self._status is not None:
-            self._status.start()
-        return self
-
-    def __exit__(self, *ignored: object) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def say(self, text: str) -> None:
-        if self._status is not None:
-            self._status.update(text)
 
     def show(self, event: protocol.Event) -> None:
         """Put an event of the engine into words."""
