@@ -54,7 +54,6 @@ def _fetch_file(name: str, revision: str, file: str) -> Path:
 
 def _fetched(name: str, revision: str, what: str, fetch: Callable[[], str]) -> Path:
     """What `fetch` brings from the Hub; its errors in our words."""
-    from httpx import HTTPError
     from huggingface_hub.errors import (
         HfHubHTTPError,
         LocalEntryNotFoundError,
@@ -63,6 +62,8 @@ def _fetched(name: str, revision: str, what: str, fetch: Callable[[], str]) -> P
         RevisionNotFoundError,
     )
 
+    # Of httpx in version 1 of the library, of httpx2 in version 2; it covers broken transfers too.
+    transport_error = HfHubHTTPError.__bases__[0]
     try:
         return Path(fetch())
     except RevisionNotFoundError:
@@ -79,12 +80,19 @@ def _fetched(name: str, revision: str, what: str, fetch: Callable[[], str]) -> P
         raise VisCodexError(
             ErrorCode.bad_input, f"'{name}' has no such file on the Hub.", "Check the name."
         ) from None
-    except (LocalEntryNotFoundError, HTTPError, OSError) as error:
-        if isinstance(error, HfHubHTTPError):
+    except (LocalEntryNotFoundError, transport_error, OSError) as error:
+        answer = error if isinstance(error, HfHubHTTPError) else error.__cause__
+        if isinstance(answer, HfHubHTTPError):
             raise VisCodexError(
                 ErrorCode.server_failed,
-                f"The Hub did not give '{name}': {str(error).splitlines()[0]}.",
+                f"The Hub did not give '{name}': {str(answer).splitlines()[0]}.",
                 "Try again later.",
+            ) from None
+        if not isinstance(error, LocalEntryNotFoundError):
+            raise VisCodexError(
+                ErrorCode.server_failed,
+                f"'{name}' was not fetched whole from the Hub: {str(error).splitlines()[0]}.",
+                "Run the command again: what is there already is kept.",
             ) from None
         raise VisCodexError(
             ErrorCode.server_unreachable,
