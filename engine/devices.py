@@ -3,7 +3,8 @@
 Loading the library and asking its drivers can end the process (an instruction the processor
 lacks, a broken graphics driver), so callers ask through `list_devices` and `check_library`,
 which do it in a child: `python -m engine.devices` prints the devices as JSON,
-`python -m engine.devices --check` multiplies two small matrices.
+`python -m engine.devices --check` multiplies small matrices, and `--check-rearranged` does so with
+the matrix units of the processor.
 """
 
 from __future__ import annotations
@@ -13,17 +14,23 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
+from functools import cache
 from pathlib import Path
-from typing import Any
 
+from engine.arithmetic import PRODUCT, Arithmetic
 from engine.errors import ErrorCode, VisCodexError
+from engine.ggml import Ggml, function
 
 # enum ggml_backend_dev_type, in its order
 KINDS = ("cpu", "gpu", "igpu", "accel")
-# enum ggml_type
-F32, Q8_0 = 0, 8
+CHECK, CHECK_REARRANGED = WAYS = ("--check", "--check-rearranged")
+TOLERANCE = 2.0  # of products through 8-bit numbers
 ILLEGAL_INSTRUCTION = (-4, 0xC000001D)  # POSIX: minus the signal; Windows: the NTSTATUS
+
+BUILD = (
+    "pip install --force-reinstall --no-cache-dir "
+    "--no-binary llama-cpp-python llama-cpp-python==0.3.36"
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ def list_devices(timeout: float = 60.0) -> list[Device]:
 
 def devices_here() -> list[Device]:
     """The same, asked in this process: for the engine's child, which may end of it."""
-    return _Ggml().devices()
+    return _listed(Ggml())
 
 
 def check_library(timeout: float = 60.0) -> None:
@@ -57,7 +64,38 @@ def check_library(timeout: float = 60.0) -> None:
     Raises:
         VisCodexError: with what went wrong and what to do.
     """
-    _ask(["--check"], timeout)
+    _ask([CHECK], timeout)
+    if not matrix_units_work(timeout):
+        raise VisCodexError(
+            ErrorCode.internal,
+            "llama.cpp was built wrongly for this processor's matrix units, which stay unused.",
+            "Build it again with GCC 13 or newer: " + BUILD,
+        )
+
+
+@cache
+def matrix_units_work(timeout: float = 60.0) -> bool:
+    """Whether weights may be rearranged for the matrix units of this processor (AMX).
+
+    llama.cpp built by GCC 12 or older ends the process there, see packaging/setup. True, and
+    nothing tried, on processors without such units.
+    """
+    if not has_matrix_units():
+        return True
+    try:
+        _ask([CHECK_REARRANGED], timeout)
+    except VisCodexError:
+        return False
+    return True
+
+
+@cache
+def has_matrix_units() -> bool:
+    """Whether the processor of this machine has AMX, as Linux tells."""
+    try:
+        return "amx_tile" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
 
 
 def _ask(arguments: list[str], timeout: float) -> str:
@@ -79,8 +117,7 @@ def _ask(arguments: list[str], timeout: float) -> str:
         raise VisCodexError(
             ErrorCode.internal,
             "llama.cpp was built for another processor.",
-            "Build it here: pip install --force-reinstall --no-cache-dir "
-            "--no-binary llama-cpp-python llama-cpp-python==0.3.36",
+            f"Build it here: {BUILD}",
         )
     lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]
     raise VisCodexError(
@@ -90,119 +127,53 @@ def _ask(arguments: list[str], timeout: float) -> str:
     )
 
 
-class _Ggml:
-    """The handful of ggml functions needed here; llama_cpp wraps none of them."""
-
-    def __init__(self) -> None:
-        spec = find_spec("llama_cpp")
-        if spec is None or spec.origin is None:
-            raise OSError("llama-cpp-python is not installed")
-        folder = Path(spec.origin).parent / "lib"
-        # libllama first: it brings the others in the order they depend on each other.
-        self.llama = _load(folder, "llama")
-        self.base = _load(folder, "ggml-base")
-        self.cpu = _load(folder, "ggml-cpu")
-        self.registry = _load(folder, "ggml")
-
-    def devices(self) -> list[Device]:
-        get = _function(self.registry, "ggml_backend_dev_get", ctypes.c_void_p, ctypes.c_size_t)
-        count = _function(self.registry, "ggml_backend_dev_count", ctypes.c_size_t)
-        name = _function(self.base, "ggml_backend_dev_name", ctypes.c_char_p, ctypes.c_void_p)
-        text = _function(
-            self.base, "ggml_backend_dev_description", ctypes.c_char_p, ctypes.c_void_p
-        )
-        kind = _function(self.base, "ggml_backend_dev_type", ctypes.c_int, ctypes.c_void_p)
-        size = ctypes.POINTER(ctypes.c_size_t)
-        memory = _function(self.base, "ggml_backend_dev_memory", None, ctypes.c_void_p, size, size)
-        rows = []
-        for index in range(count()):
-            device = get(index)
-            free, total = ctypes.c_size_t(), ctypes.c_size_t()
-            memory(device, ctypes.byref(free), ctypes.byref(total))
-            number = kind(device)
-            rows.append(
-                Device(
-                    name=name(device).decode(errors="replace"),
-                    description=text(device).decode(errors="replace"),
-                    kind=KINDS[number] if number < len(KINDS) else "accel",
-                    memory_total=total.value,
-                    memory_free=free.value,
-                )
+def _listed(ggml: Ggml) -> list[Device]:
+    get = function(ggml.registry, "ggml_backend_dev_get", ctypes.c_void_p, ctypes.c_size_t)
+    count = function(ggml.registry, "ggml_backend_dev_count", ctypes.c_size_t)
+    name = function(ggml.base, "ggml_backend_dev_name", ctypes.c_char_p, ctypes.c_void_p)
+    text = function(ggml.base, "ggml_backend_dev_description", ctypes.c_char_p, ctypes.c_void_p)
+    kind = function(ggml.base, "ggml_backend_dev_type", ctypes.c_int, ctypes.c_void_p)
+    size = ctypes.POINTER(ctypes.c_size_t)
+    memory = function(ggml.base, "ggml_backend_dev_memory", None, ctypes.c_void_p, size, size)
+    rows = []
+    for index in range(count()):
+        device = get(index)
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        memory(device, ctypes.byref(free), ctypes.byref(total))
+        number = kind(device)
+        rows.append(
+            Device(
+                name=name(device).decode(errors="replace"),
+                description=text(device).decode(errors="replace"),
+                kind=KINDS[number] if number < len(KINDS) else "accel",
+                memory_total=total.value,
+                memory_free=free.value,
             )
-        return rows
-
-    def multiply(self) -> list[float]:
-        """A (256 x 4, all ones) times B (256 x 2, all twos), in F32 and again with A in Q8_0.
-
-        Loading alone executes none of the vector code that a foreign processor lacks.
-        Returns the first number of each product; both must be 512.
-        """
-
-        class Parameters(ctypes.Structure):
-            _fields_ = (  # struct ggml_init_params
-                ("mem_size", ctypes.c_size_t),
-                ("mem_buffer", ctypes.c_void_p),
-                ("no_alloc", ctypes.c_bool),
-            )
-
-        pointer, integer, long = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
-        tensor = _function(self.base, "ggml_new_tensor_2d", pointer, pointer, integer, long, long)
-        data = _function(self.base, "ggml_get_data", pointer, pointer)
-        context = _function(self.base, "ggml_init", pointer, Parameters)(
-            Parameters(16 << 20, None, False)
         )
-        graph = _function(self.base, "ggml_new_graph", pointer, pointer)(context)
-        ones = tensor(context, F32, 256, 4)
-        twos = tensor(context, F32, 256, 2)
-        small = tensor(context, Q8_0, 256, 4)
-        set_all = _function(self.cpu, "ggml_set_f32", pointer, pointer, ctypes.c_float)
-        set_all(ones, 1.0)
-        set_all(twos, 2.0)
-        quantize = _function(
-            self.base, "ggml_quantize_chunk", ctypes.c_size_t, integer, pointer, pointer,
-            long, long, long, pointer,
-        )  # fmt: skip
-        quantize(Q8_0, data(ones), data(small), 0, 4, 256, None)
-        multiply = _function(self.base, "ggml_mul_mat", pointer, pointer, pointer, pointer)
-        expand = _function(self.base, "ggml_build_forward_expand", None, pointer, pointer)
-        products = [multiply(context, left, twos) for left in (ones, small)]
-        for product in products:
-            expand(graph, product)
-        compute = _function(
-            self.cpu, "ggml_graph_compute_with_ctx", integer, pointer, pointer, integer
-        )
-        compute(context, graph, 1)
-        first = [ctypes.cast(data(p), ctypes.POINTER(ctypes.c_float))[0] for p in products]
-        _function(self.base, "ggml_free", None, pointer)(context)
-        return [float(number) for number in first]
+    return rows
 
 
-def _load(folder: Path, name: str) -> ctypes.CDLL:
-    for pattern in (f"lib{name}.so", f"lib{name}.dylib", f"{name}.dll", f"lib{name}.dll"):
-        path = folder / pattern
-        if path.exists():
-            return ctypes.CDLL(str(path))
-    raise OSError(f"no library {name} in {folder}")
-
-
-def _function(library: ctypes.CDLL, name: str, result: Any, *arguments: Any) -> Any:
-    function = library[name]
-    function.restype = result
-    function.argtypes = list(arguments)
-    return function
+def _problem(ggml: Ggml, way: str) -> str:
+    """What is wrong with the numbers that llama.cpp computes, "" if nothing is."""
+    arithmetic = Arithmetic(ggml)
+    products = arithmetic.plain() if way == CHECK else arithmetic.rearranged()
+    # The other way round, a number that is none would pass.
+    if not all(abs(number - PRODUCT) <= TOLERANCE for number in products):
+        return f"wrong products: {products} instead of {PRODUCT:.0f}"
+    return ""
 
 
 def main(arguments: list[str]) -> int:
     """Entry point of the child process."""
     try:
-        ggml = _Ggml()
-        if "--check" in arguments:
-            products = ggml.multiply()
-            if any(abs(number - 512.0) > 2.0 for number in products):
-                print(f"wrong products: {products} instead of 512", file=sys.stderr)
-                return 1
-        else:
-            print(json.dumps([asdict(device) for device in ggml.devices()]))
+        ggml = Ggml()
+        for way in WAYS:
+            if way in arguments:
+                problem = _problem(ggml, way)
+                if problem:
+                    print(problem, file=sys.stderr)
+                return int(bool(problem))
+        print(json.dumps([asdict(device) for device in _listed(ggml)]))
     except OSError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 1

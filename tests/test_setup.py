@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -88,7 +89,7 @@ def test_a_good_library_is_checked_once(prepare: ModuleType) -> None:
     log = stub(prepare, "exit 0")
     prepare.settle_library()
     prepare.settle_library()
-    assert log.read_text().count("engine.devices") == 1
+    assert log.read_text().count("engine.devices") == len(prepare.CHECKS)
 
 
 def test_an_illegal_instruction_leads_to_one_rebuild(prepare: ModuleType) -> None:
@@ -108,12 +109,47 @@ def test_a_rebuild_that_does_not_help_ends_in_one_line(prepare: ModuleType) -> N
     assert prepare.read_stamp("llama") is None
 
 
+def test_matrix_units_that_crash_lead_to_one_rebuild(prepare: ModuleType) -> None:
+    log = stub(
+        prepare, f'case "$*" in *rearranged*) [ -e {prepare.VENV}/rebuilt ] || kill -SEGV $$;; esac'
+    )
+    prepare.settle_library()
+    prepare.settle_library()
+    assert sum("install" in call for call in log.read_text().splitlines()) == 1
+
+
+def test_a_library_without_matrix_units_serves(prepare: ModuleType) -> None:
+    stub(prepare, 'case "$*" in *rearranged*) kill -SEGV $$;; esac')
+    prepare.settle_library()
+    assert prepare.read_stamp("llama") is not None
+
+
+CONFIGURATION = """
+struct Tiles { char palette, start, reserved[14]; short bytes[16]; char rows[16]; };
+void configure() { struct Tiles tiles = {}; tiles.bytes[5] = 23131; _tile_loadconfig(&tiles); }
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="an instruction of x86")
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
+def test_the_whole_tile_configuration_is_stored(machine: ModuleType, tmp_path: Path) -> None:
+    source = tmp_path / "tiles.c"
+    source.write_text(CONFIGURATION)
+    told = machine.build_environment()
+    command = ["gcc", *told["CFLAGS"].split(), "-O3", "-mamx-tile", "-S", "-o", "-", str(source)]
+    done = subprocess.run(
+        command, env={**os.environ, **told}, capture_output=True, text=True, check=True
+    )
+    assert "ldtilecfg" in done.stdout
+    assert "23131" in done.stdout
+
+
 def test_another_processor_is_noticed(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     log = stub(prepare, "exit 0")
     prepare.settle_library()
     monkeypatch.setattr(prepare.machine, "cpu_fingerprint", lambda: "another")
     prepare.settle_library()
-    assert log.read_text().count("engine.devices") == 2
+    assert log.read_text().count("engine.devices") == 2 * len(prepare.CHECKS)
 
 
 def test_a_second_call_does_next_to_nothing(prepare: ModuleType) -> None:

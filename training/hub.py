@@ -63,7 +63,7 @@ def _fetched(name: str, revision: str, what: str, fetch: Callable[[], str]) -> P
     )
 
     # Of httpx in version 1 of the library, of httpx2 in version 2; it covers broken transfers too.
-    transport_error = HfHubHTTPError.__bases__[0]
+    transport_error: type[Exception] = HfHubHTTPError.__bases__[0]
     try:
         return Path(fetch())
     except RevisionNotFoundError:

@@ -16,13 +16,23 @@ os.environ.pop("GGML_BACKEND_PATH", None)
 from llama_cpp import llama_cpp as llama
 from llama_cpp import mtmd_cpp as mtmd
 
+from engine.devices import matrix_units_work
 from engine.errors import ErrorCode, VisCodexError, tells_of_memory
 
 LIBRARY_VERSION = "0.5.0-dev"
 FLASH_ATTENTION_AUTO = -1
 WARNING = 3  # ggml_log_level: 1 debug, 2 info, 3 warning, 4 error, 5 goes on the line before
 
-__all__ = ["keeping", "llama", "log", "mtmd", "physical_cores", "set_up", "tensor_name"]
+__all__ = [
+    "keeping",
+    "llama",
+    "log",
+    "model_params",
+    "mtmd",
+    "physical_cores",
+    "set_up",
+    "tensor_name",
+]
 
 
 class _Log:
@@ -81,6 +91,13 @@ def set_up() -> None:
     mtmd.mtmd_helper_log_set(log.callback, None)  # a logger of its own; sets mtmd's too
     llama.llama_backend_init()
     _ready = True
+
+
+def model_params() -> Any:
+    """The library's defaults for loading a model, with what this machine cannot do switched off."""
+    params = llama.llama_model_default_params()
+    params.use_extra_bufts = matrix_units_work()
+    return params
 
 
 def physical_cores() -> int:

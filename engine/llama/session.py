@@ -28,6 +28,7 @@ from engine.llama.library import (
     keeping,
     llama,
     log,
+    model_params,
     mtmd,
     physical_cores,
     set_up,
@@ -135,7 +136,7 @@ class VisionSession:
         raised: list[BaseException] = []
         # Kept: the library calls it.
         self._on_load = llama.llama_progress_callback(keeping(on_load, raised))
-        params = llama.llama_model_default_params()
+        params = model_params()
         params.n_gpu_layers = options.gpu_layers
         if options.main_gpu >= 0:  # one device alone: what a plan was made for
             params.main_gpu = options.main_gpu

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import re
 import shutil
@@ -81,6 +82,7 @@ X86_OPTIONS = {
     "amx_int8": "AMX_INT8",
     "amx_bf16": "AMX_BF16",
 }
+HEADER = "amx_tile_config.h"  # for every source of llama.cpp
 # ggml's single AVX512 option lets the compiler use all of these.
 AVX512_PARTS = {"avx512f", "avx512cd", "avx512vl", "avx512dq", "avx512bw"}
 
@@ -118,6 +120,19 @@ def build_flags(flags: frozenset[str] | None = None) -> list[str]:
         for flag, option in X86_OPTIONS.items()
     )
     return ["-DGGML_NATIVE=OFF", *options]
+
+
+def build_environment() -> dict[str, str]:
+    """What the compilers of llama.cpp are told through the environment."""
+    # Every compiler of this platform knows -include; the header keeps to those that need it.
+    flags = f"-include {HEADER}"
+    told = {name: f"{os.environ.get(name, '')} {flags}".strip() for name in ("CFLAGS", "CXXFLAGS")}
+    places = (str(Path(__file__).parent), os.environ.get("CPATH", ""))
+    return {
+        **told,
+        "CPATH": os.pathsep.join(place for place in places if place),
+        "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1),
+    }
 
 
 def _answer(*command: str) -> str:

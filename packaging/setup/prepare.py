@@ -26,7 +26,13 @@ VENV = Path(os.environ.get("VENV", ROOT / ".venv")).resolve()
 PYTHON = VENV / "bin" / "python"
 CONSTRAINTS = ROOT / "constraints.txt"
 # What an installation follows from; a change in any of them installs again.
-INPUTS = (ROOT / "pyproject.toml", CONSTRAINTS, Path(__file__), Path(machine.__file__))
+INPUTS = (
+    ROOT / "pyproject.toml",
+    CONSTRAINTS,
+    Path(__file__),
+    Path(machine.__file__),
+    Path(__file__).parent / machine.HEADER,
+)
 OLDEST = (3, 10)
 
 # torch goes in first and by its exact version: found later as a dependency, an open range may
@@ -38,8 +44,8 @@ INSTALLS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 LLAMA = "llama-cpp-python==0.3.36"
+CHECKS = ("--check", "--check-rearranged")  # of engine.devices
 FROM_SOURCE = ("--force-reinstall", "--no-cache-dir", "--no-binary", "llama-cpp-python", LLAMA)
-PARALLEL = {"CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1)}
 
 
 class SetupError(Exception):
@@ -110,24 +116,29 @@ def install(level: str) -> None:
     # Dependency groups need pip 25.1; older ones fail on the option.
     call([PYTHON, "-m", "pip", "install", "--quiet", "--upgrade", "pip>=25.1"])
     for arguments in INSTALLS[level]:
-        call([PYTHON, "-m", "pip", "install", "-c", CONSTRAINTS, *arguments], env=PARALLEL)
+        call(
+            [PYTHON, "-m", "pip", "install", "-c", CONSTRAINTS, *arguments],
+            env=machine.build_environment(),
+        )
 
 
-def check_library() -> str:
-    """What happens when llama.cpp is loaded and computes, in a process of its own.
+def check_library(checks: Sequence[str]) -> str:
+    """What happens when llama.cpp is loaded and computes, in processes of its own.
 
     Returns "" if all is well, else a description. A wheel built (or cached) on another machine
     may use instructions that this one lacks; the process then dies by signal 4.
     """
-    result = subprocess.run(
-        [str(PYTHON), "-m", "engine.devices", "--check"], cwd=ROOT, capture_output=True, text=True
-    )
-    if result.returncode == 0:
-        return ""
-    if result.returncode == -signal.SIGILL:
-        return "illegal instruction: built for another processor"
-    lines = result.stderr.strip().splitlines()
-    return lines[-1] if lines else f"exit status {result.returncode}"
+    for check in checks:
+        command = [str(PYTHON), "-m", "engine.devices", check]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        if result.returncode == -signal.SIGILL:
+            return "illegal instruction: built for another processor"
+        if result.returncode == -signal.SIGSEGV:
+            return "segmentation fault: built wrongly by an old compiler"
+        if result.returncode != 0:
+            lines = result.stderr.strip().splitlines()
+            return lines[-1] if lines else f"exit status {result.returncode}"
+    return ""
 
 
 def settle_library() -> None:
@@ -135,14 +146,14 @@ def settle_library() -> None:
     now = {"cpu": machine.cpu_fingerprint(), "library": LLAMA}
     if read_stamp("llama") == now:
         return
-    problem = check_library()
+    problem = check_library(CHECKS)
     if problem:
         say(f"llama.cpp does not run here ({problem}); building it for this machine, minutes")
         call(
             [PYTHON, "-m", "pip", "install", "--no-deps", *FROM_SOURCE],
-            env={**PARALLEL, "CMAKE_ARGS": " ".join(machine.build_flags())},
+            env={**machine.build_environment(), "CMAKE_ARGS": " ".join(machine.build_flags())},
         )
-        problem = check_library()
+        problem = check_library(CHECKS[:1])  # the engine does without the second
     if problem:
         raise SetupError(
             f"llama.cpp was built on this machine and still does not run ({problem}); try "

@@ -19,6 +19,7 @@ from engine.llama.library import (
     keeping,
     llama,
     log,
+    model_params,
     physical_cores,
     set_up,
 )
@@ -56,7 +57,7 @@ class TextModel:
         set_up()
         self._raised: list[BaseException] = []
         log.lines.clear()
-        params = llama.llama_model_default_params()
+        params = model_params()
         params.n_gpu_layers = 0
         self._model = llama.llama_model_load_from_file(bytes(path), params)
         if not self._model:

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from engine.cancel import CancelFlag
 from engine.images import ImageLimits, to_grid
-from engine.llama.library import llama, physical_cores, set_up
+from engine.llama.library import llama, model_params, physical_cores, set_up
 from engine.llama.vision import VisionEncoder, load_failed, picture_key
 from engine.prompt import build_prompt
 from training.export.native import Node
@@ -49,7 +49,7 @@ class ExportedTower:
         """Raises VisCodexError(model_broken) where llama.cpp does not load them."""
         set_up()
         self.limits = limits
-        params = llama.llama_model_default_params()
+        params = model_params()
         params.no_alloc = True
         params.load_mode = llama.LLAMA_LOAD_MODE_NONE  # a mapping and no_alloc exclude each other
         self._flag = CancelFlag.private()
