@@ -25,6 +25,10 @@ def merge(
     folder: Annotated[
         Path | None, typer.Option(help="Where the checkpoints go for the time (default: /tmp).")
     ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the checkpoints in FOLDER for the next run.")
+    ] = False,
+    methods: Annotated[str, typer.Option(help="Which to measure.")] = "linear,task-arithmetic,ties",
     repeats: Annotated[int, typer.Option(min=1, help="Best of so many runs.")] = 2,
 ) -> None:
     """Memory and time of a merge, beside copying the same bytes and beside mergekit.
@@ -33,7 +37,14 @@ def merge(
     """
     from training.bench.merge import measure
 
-    measure(size, mergekit=mergekit, folder=folder, repeats=repeats)
+    measure(
+        size,
+        methods=methods.split(","),
+        mergekit=mergekit,
+        folder=folder,
+        keep=keep,
+        repeats=repeats,
+    )
 
 
 @application.command()
@@ -49,6 +60,9 @@ def export(
     folder: Annotated[
         Path | None, typer.Option(help="Where the checkpoint goes for the time (default: /tmp).")
     ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the checkpoints in FOLDER for the next run.")
+    ] = False,
     quants: Annotated[str, typer.Option(help="Types, each measured alone.")] = "BF16,Q8_0,Q4_K_M",
     repeats: Annotated[int, typer.Option(min=1, help="Best of so many runs.")] = 1,
 ) -> None:
@@ -58,7 +72,14 @@ def export(
     """
     from training.bench.export import measure
 
-    measure(size, quants=quants.split(","), sources=sources, folder=folder, repeats=repeats)
+    measure(
+        size,
+        quants=quants.split(","),
+        sources=sources,
+        folder=folder,
+        keep=keep,
+        repeats=repeats,
+    )
 
 
 @application.command()

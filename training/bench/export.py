@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.errors import ErrorCode, VisCodexError
-from training.bench.measuring import Run, best, child, copy
+from training.bench.measuring import Run, best, child, copy, made, workplace
 from training.shapes import SHAPES, write_random
 
 MEMORY, TIME = 3 * 2**30, 1.5  # budgets: bytes, and times a copy where nothing is computed
@@ -40,18 +39,27 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
 
 
 def measure(
-    size: str, *, quants: Sequence[str], sources: Path | None, folder: Path | None, repeats: int
+    size: str,
+    *,
+    quants: Sequence[str],
+    sources: Path | None,
+    folder: Path | None,
+    keep: bool,
+    repeats: int,
 ) -> None:
-    """Print a table. The checkpoint is made in a temporary folder and removed."""
+    """Print a table. The checkpoint is made in a temporary folder and removed, unless to keep."""
     if size not in SIZES:
         raise VisCodexError(
             ErrorCode.bad_input, f"There is no size '{size}'.", f"Known: {', '.join(SIZES)}."
         )
-    with tempfile.TemporaryDirectory(prefix="export-bench-", dir=folder) as name:
-        work = Path(name)
-        checkpoint = write_random(SIZES[size], work / "checkpoint")
-        _write_scale(checkpoint)
-        stored = sum(path.stat().st_size for path in checkpoint.glob("*.safetensors"))
+
+    def make(folder: Path) -> None:
+        write_random(SIZES[size], folder)
+        _write_scale(folder)
+
+    with workplace(folder, f"export-bench-{size}", keep=keep) as work:
+        checkpoint = work / "checkpoint"
+        stored = made(checkpoint, make)
         print(f"{size}: a checkpoint of {stored / 1e9:.2f} GB, {os.cpu_count()} cores", flush=True)
         print(f"{'':10}{'':12}{'seconds':>9}{'/ copy':>8}{'CPU s':>8}{'peak GiB':>10}")
         for kind in quants:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,11 +41,34 @@ class Run:
     peak: int
 
 
+@contextmanager
+def workplace(folder: Path | None, name: str, *, keep: bool) -> Iterator[Path]:
+    """A folder for checkpoints and results: a temporary one, or one that the next run finds."""
+    if keep:
+        kept = (folder or Path(tempfile.gettempdir())) / name
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=folder) as made:
+        yield Path(made)
+
+
+def made(checkpoint: Path, make: Callable[[Path], object]) -> int:
+    """Bytes of the weights of a checkpoint, which is made where it is not there, whole."""
+    if not checkpoint.exists():
+        part = checkpoint.with_name(f"{checkpoint.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        make(part)
+        part.rename(checkpoint)
+    return sum(path.stat().st_size for path in checkpoint.glob("*.safetensors"))
+
+
 def best(repeats: int, work: Callable[[Path], Run], folder: Path) -> Run:
     """The shortest times and the highest peak of several runs, each into an empty folder."""
     runs = []
     for _ in range(repeats):
         out = folder / "out"
+        shutil.rmtree(out, ignore_errors=True)  # of a run that was stopped
         os.sync()  # what others have left to write is not this run's
         runs.append(work(out))
         shutil.rmtree(out)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from engine.errors import ErrorCode, VisCodexError
 from training.bench.checkpoints import SHAPES, write_random
-from training.bench.measuring import Run, best, child, copy
+from training.bench.measuring import Run, best, child, copy, made, workplace
 
 MEMORY, TIME = 2 * 2**30, 1.5  # budgets: bytes, and times a copy
+SEEDS: Mapping[str, int] = {"base": 1, "vlm": 2, "coder": 3}
 # Our method -> options of ours, and mergekit's configuration.
 METHODS: Mapping[str, tuple[list[str], dict[str, object]]] = {
     "linear": (
@@ -31,21 +32,33 @@ METHODS: Mapping[str, tuple[list[str], dict[str, object]]] = {
 }
 
 
-def measure(size: str, *, mergekit: Path | None, folder: Path | None, repeats: int) -> None:
-    """Print a table. The checkpoints are made in a temporary folder and removed."""
+def measure(
+    size: str,
+    *,
+    methods: Sequence[str],
+    mergekit: Path | None,
+    folder: Path | None,
+    keep: bool,
+    repeats: int,
+) -> None:
+    """Print a table. The checkpoints are made in a temporary folder and removed, unless to keep."""
+    for method in methods:
+        if method not in METHODS:
+            raise VisCodexError(
+                ErrorCode.bad_input, f"No method '{method}'.", f"Known: {', '.join(METHODS)}."
+            )
     if size not in SHAPES:
         raise VisCodexError(
             ErrorCode.bad_input, f"There is no size '{size}'.", f"Known: {', '.join(SHAPES)}."
         )
-    with tempfile.TemporaryDirectory(prefix="merge-bench-", dir=folder) as name:
-        work = Path(name)
-        models = {role: work / role for role in ("vlm", "coder", "base")}
-        one = write_random(models["base"], SHAPES[size], 1, 0)
-        for seed, role in enumerate(("vlm", "coder"), 2):
-            write_random(models[role], SHAPES[size], seed, 0)
+    with workplace(folder, f"merge-bench-{size}", keep=keep) as work:
+        models = {role: work / role for role in SEEDS}
+        one = 0
+        for role, seed in SEEDS.items():
+            one = made(models[role], partial(write_random, shape=SHAPES[size], seed=seed, base=0))
         print(f"{size}: three models of {one / 1e9:.2f} GB, {os.cpu_count()} cores", flush=True)
-        print(f"{'':17}{'':14}{'seconds':>9}{'/ copy':>8}{'CPU s':>8}{'peak GiB':>10}")
-        for method in METHODS:
+        print(f"{'':17}{'':14}{'seconds':>9}{'/ copy':>8}{'CPU s':>8}{'peak GiB':>10}", flush=True)
+        for method in methods:
             _compare(method, models, work, one, mergekit, repeats)
 
 
