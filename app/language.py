@@ -35,7 +35,7 @@ def choose(setting: str, environment: Mapping[str, str], system: Sequence[str]) 
 
 
 def known(name: str) -> str:
-    """The language of `LANGUAGES` that a name of a locale means, as in "zh-Hans-CN"; "" for none."""
+    """The one of `LANGUAGES` that the name of a locale means, as in "zh-Hans-CN"; "" for none."""
     parts = name.partition(".")[0].partition("@")[0].replace("-", "_").lower().split("_")
     if parts[0] in ("c", "posix"):
         return ENGLISH

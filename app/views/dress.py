@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import icons
+from app.i18n import _
 from app.theme import Theme
 
 ICON = QSize(18, 18)
@@ -177,7 +178,10 @@ class Chip(QLabel):
 
 
 class Segments(QWidget):
-    """A row of exclusive buttons. `chosen(key)` tells what the user picked."""
+    """A row of exclusive buttons. `chosen(key)` tells what the user picked.
+
+    `choices` come from a table: key, text and tip, still to be translated.
+    """
 
     chosen = Signal(str)
 
@@ -192,10 +196,10 @@ class Segments(QWidget):
         layout.setContentsMargins(2, 2, 2, 2)
         layout.setSpacing(0)
         for key, text, tip in choices:
-            button = QPushButton(text)
+            button = QPushButton(_(text))
             button.setCheckable(True)
-            button.setToolTip(tip)
-            button.setAccessibleName(f"{name}: {text}")
+            button.setToolTip(_(tip))
+            button.setAccessibleName(f"{name}: {_(text)}")
             button.clicked.connect(self._told(key))
             self._group.addButton(button)
             self._buttons[key] = button

@@ -8,12 +8,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
 
+from app.i18n import N_, _
 from app.views.dress import ICON, ActionButton, Dresser, Segments, flat_button
 
 TARGETS = (
-    ("auto", "Auto", "The model decides what the picture shows"),
-    ("html", "HTML", "Make a page"),
-    ("matplotlib", "Chart", "Make a chart with matplotlib"),
+    ("auto", N_("Auto"), N_("The model decides what the picture shows")),
+    ("html", "HTML", N_("Make a page")),
+    ("matplotlib", N_("Chart"), N_("Make a chart with matplotlib")),
 )
 _MENU = (
     ("snip", "snip_later", "open", "paste", "sample"),
@@ -36,16 +37,16 @@ class ToolBar(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
-        self.snip = ActionButton(actions["snip"], "Snip")
-        self.targets = Segments("Output", TARGETS)
-        self.generate = ActionButton(actions["generate"], "Generate", "primary", own_icon=True)
+        self.snip = ActionButton(actions["snip"], _("Snip"))
+        self.targets = Segments(_("Output"), TARGETS)
+        self.generate = ActionButton(actions["generate"], _("Generate"), "primary", own_icon=True)
         dresser.icon(self.generate, "generate", "on_accent")
-        self.cancel = ActionButton(actions["cancel"], "Cancel")
+        self.cancel = ActionButton(actions["cancel"], _("Cancel"))
         self.cancel.hide()
         self.menu = QToolButton()
         self.menu.setObjectName("flat")
-        self.menu.setAccessibleName("Menu")
-        self.menu.setToolTip("Menu (F10)")
+        self.menu.setAccessibleName(_("Menu"))
+        self.menu.setToolTip(_("Menu (F10)"))
         self.menu.setIconSize(ICON)
         self.menu.setShortcut("F10")
         self.menu.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -73,11 +74,11 @@ class ToolBar(QWidget):
 
     def set_compact(self, compact: bool) -> None:
         """Shorter texts for a small window."""
-        self.snip.setText("" if compact else "Snip")
+        self.snip.setText("" if compact else _("Snip"))
 
     def _make_menu(self, actions: Mapping[str, QAction]) -> QMenu:
         menu = QMenu(self)
-        menu.setAccessibleName("Menu")
+        menu.setAccessibleName(_("Menu"))
         for position, group in enumerate(_MENU):
             if position:
                 menu.addSeparator()
