@@ -18,6 +18,7 @@ ENGLISH = "en"
 LANGUAGES: Mapping[str, str] = {ENGLISH: "English", "zh_CN": "简体中文"}
 """Language -> its own name. Each but English has a catalogue in assets/locale."""
 
+_TRANSLATIONS = QLibraryInfo.LibraryPath.TranslationsPath
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 _TRADITIONAL = frozenset({"hant", "tw", "hk", "mo"})
 
@@ -47,18 +48,21 @@ def known(name: str) -> str:
 def install(application: QApplication, setting: str, folder: Path | None = None) -> str:
     """Speak the language of `setting` from now on; call before the first window is made.
 
-    Takes Qt's own words along, for standard buttons and the menus of text fields. `folder` holds
-    the catalogues, that of the assets by default. Returns the language.
+    Takes Qt's own words along, for standard buttons and the menus of text fields, and the way dates
+    are written. `folder` holds the catalogues, that of the assets by default. Returns the language.
     """
     system = QLocale.system()
     language = choose(setting, os.environ, system.uiLanguages())
-    if language not in map(known, (system.name(), *system.uiLanguages()[:1])):
-        QLocale.setDefault(QLocale(language))  # dates go with the words
+    own = known(system.name()) == language
+    QLocale.setDefault(system if own else QLocale(language))
     i18n.use(catalogue(language, folder))
-    words = QTranslator(application)
-    place = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
-    if language != ENGLISH and words.load(f"qtbase_{language}", place):
-        application.installTranslator(words)
+    for old in application.findChildren(QTranslator):
+        application.removeTranslator(old)
+        old.setParent(None)
+    if language != ENGLISH:
+        words = QTranslator(application)
+        words.load(f"qtbase_{language}", QLibraryInfo.path(_TRANSLATIONS))
+        application.installTranslator(words)  # of an empty one nothing is translated
     return language
 
 
@@ -73,11 +77,9 @@ def catalogue(language: str, folder: Path | None = None) -> gettext.NullTranslat
 def _asked(environment: Mapping[str, str]) -> list[str]:
     """What the variables ask for, the best first; empty where none is set.
 
-    As gettext has it, LANGUAGE counts only where the locale is not the bare C.
+    As gettext has it, LANGUAGE does not count where the locale is the bare C.
     """
     locale = next((environment[one] for one in _VARIABLES if environment.get(one)), "")
-    if not locale:
-        return []
     bare = locale.partition(".")[0] in ("C", "POSIX")
     first = [] if bare else environment.get("LANGUAGE", "").split(":")
     return [one for one in (*first, locale) if one]

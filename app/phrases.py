@@ -64,6 +64,7 @@ PHRASES = (
     N_("Qt WebEngine {version}, in its sandbox"),
     N_("Qt WebEngine {version}, without its sandbox, as was asked for"),
     # The catalogue of models
+    N_("Qwen Research License (no commercial use)"),
     N_("Quick on a laptop; plain components and short texts."),
     N_("Small; not for commercial use. Qwen3-VL 4B is the free choice of this size."),
     N_("A fair start without a graphics card: components and simple charts."),

@@ -138,7 +138,7 @@ def _installed(files: ModelFiles, own: Path) -> Installed:
     able = [_(TARGET_NAMES.get(target, target)) for target in card.targets]
     if card.prompt != "short":
         able.append(_("changes by instruction"))
-    facts = [size(total), card.licence, _context(card.context), ", ".join(able)]
+    facts = [size(total), translated(card.licence), _context(card.context), ", ".join(able)]
     return Installed(files.name, folder, " · ".join(filter(None, facts)), own not in folder.parents)
 
 
@@ -148,7 +148,7 @@ def _context(tokens: int) -> str:
 
 
 def _offer(entry: CatalogueEntry, fit: Fit, arrived: int) -> Offer:
-    facts = " · ".join((size(entry.bytes), entry.licence, _context(entry.context)))
+    facts = " · ".join((size(entry.bytes), translated(entry.licence), _context(entry.context)))
     tone, verdict, numbers = fit_words(fit)
     return Offer(
         entry.name, entry.title, facts, translated(entry.quality), entry.bytes, arrived,

@@ -93,7 +93,7 @@ class FirstRunPage(Page):
         keys = QKeySequence(settings.hotkey)
         text = keys.toString(QKeySequence.SequenceFormat.NativeText)
         self.key.setText(
-            _("{text} starts a snip, whatever is in front.").format(text=text)
+            _("{keys} starts a snip, whatever is in front.").format(keys=text)
             if text
             else _("No key is set yet.")
         )

@@ -89,7 +89,8 @@ def _number(row: Row, keep: Keep, actions: Actions) -> tuple[QWidget, Show]:
     box = _Number()
     box.setRange(*row.range)
     box.setSpecialValueText(_(row.zero))
-    before, _number, after = _(row.unit or "{number}").partition("{number}")
+    unit = _(row.unit) if row.unit else "{number}"
+    before, _number, after = unit.partition("{number}")
     box.setPrefix(before)
     box.setSuffix(after)
     box.setMinimumHeight(30)
