@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.i18n import N_, _
 from app.session import Failure, State
 from engine.errors import VisCodexError
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QAction
 
 
 @dataclass(frozen=True)
@@ -266,6 +270,19 @@ def told(failure: Failure) -> str:
 def error_text(code: str) -> ErrorText:
     """The entry of `code`, or that of an internal error for a code unknown here."""
     return ERRORS.get(code, ERRORS["internal"])
+
+
+def label(action: QAction) -> str:
+    """What an action is called where it answers an error."""
+    name = action.objectName()
+    return _(ACTION_LABELS[name]) if name in ACTION_LABELS else action.text()
+
+
+def sentence(reason: str) -> str:
+    """A reason that was given in small letters without a full stop."""
+    plain = reason.rstrip(".")
+    # L10N: makes a sentence of a reason that is given without its full stop.
+    return _("{reason}.").format(reason=f"{plain[:1].upper()}{plain[1:]}")
 
 
 CUT_OFF: Mapping[str, tuple[str, str]] = {

@@ -21,9 +21,8 @@ PHRASES = (
     N_("processor: no graphics device has room"),
     N_("{what}: it needs {needed} GiB, {free} GiB are free"),
     N_("{what}, but that failed"),
-    N_("8-bit cache"),
-    N_("8-bit cache, smaller pictures"),
-    N_("{what} ({setting})"),
+    N_("{what} (8-bit cache)"),
+    N_("{what} (8-bit cache, smaller pictures)"),
     # While it converts
     N_("{problem}; trying again"),
     # Downloads

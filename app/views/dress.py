@@ -110,6 +110,29 @@ class ActionButton(QPushButton):
         self.setAccessibleName(self._action.text().rstrip("…"))
 
 
+class YieldingRow(QWidget):
+    """A row of controls. Where it is too narrow the first of the buttons in `words` lose their
+    words and keep their icons."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[tuple[QPushButton, str]] = []
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.fit()
+
+    def fit(self) -> None:
+        """Give the words to as many as have room; also after a button came or went."""
+        layout = self.layout()
+        for button, text in self.words:
+            button.setText(text)
+        for button, _text in self.words:
+            if layout is None or layout.sizeHint().width() <= self.width():
+                return
+            button.setText("")
+
+
 class Pane(QFrame):
     """A framed pane: header with title and controls, body below."""
 

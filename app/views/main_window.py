@@ -242,7 +242,6 @@ class MainWindow(KeptWindow):
         self.outer.set_narrow(self.width() < NARROW)
         self.desk.set_narrow(self.width() < NARROW)
         self.features.fit(self.size())
-        self.bar.set_compact(self.width() < 760)
         self.status.set_compact(self.width() < 640)
 
     def remember(self) -> None:
@@ -338,12 +337,8 @@ class MainWindow(KeptWindow):
     def show_failure(self, failure: Failure) -> None:
         """Show an error with its advice and the actions that help."""
         entry = messages.error_text(failure.code)
-        labels = messages.ACTION_LABELS
-        offered = [
-            (_(labels[name]) if name in labels else action.text(), action.trigger)
-            for name in entry.actions
-            if (action := self.actions_by_name[name]).isEnabled()
-        ]
+        actions = [self.actions_by_name[name] for name in entry.actions]
+        offered = [(messages.label(a), a.trigger) for a in actions if a.isEnabled()]
         self.banner.present(
             "bad", _(entry.title), messages.advice(failure), offered, detail=failure.message
         )
@@ -353,10 +348,7 @@ class MainWindow(KeptWindow):
         self.banner.present("warn", title, message, [self.actions_by_name["refresh"]])
 
     def _capture_failed(self, error: CaptureError) -> None:
-        reason = str(error).rstrip(".")
-        # L10N: makes a sentence of a reason that is given without its full stop.
-        message = _("{reason}.").format(reason=f"{reason[:1].upper()}{reason[1:]}")
-        self.show_failure(Failure(error.code, message, error.advice))
+        self.show_failure(Failure(error.code, messages.sentence(str(error)), error.advice))
 
     # Actions ----------------------------------------------------------------
 

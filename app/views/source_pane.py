@@ -18,6 +18,7 @@ from app.views.dress import (
     Dresser,
     Pane,
     ShortLabel,
+    YieldingRow,
     announce,
     flat_button,
 )
@@ -139,7 +140,7 @@ class SourcePane(Pane):
         return row
 
     def _part_row(self, actions: Mapping[str, QAction], dresser: Dresser) -> QWidget:
-        row = QWidget()
+        row = YieldingRow()
         layout = QHBoxLayout(row)
         layout.setContentsMargins(12, 4, 8, 4)
         layout.setSpacing(6)
@@ -150,8 +151,10 @@ class SourcePane(Pane):
         dresser.icon(unmark, "close", "muted")
         unmark.clicked.connect(lambda: self.view.set_region(None))
         layout.addWidget(self.part, 1)
-        layout.addWidget(ActionButton(actions["crop"]))
-        layout.addWidget(ActionButton(actions["convert_part"]))
+        buttons = [ActionButton(actions[name]) for name in ("convert_part", "crop")]
+        row.words = [(one, one.text()) for one in buttons]
+        for button in reversed(buttons):
+            layout.addWidget(button)
         layout.addWidget(unmark)
         return row
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction, QKeySequence, QResizeEvent
 from PySide6.QtSvgWidgets import QSvgWidget
 from PySide6.QtWidgets import (
     QFrame,
@@ -41,8 +41,8 @@ class _Card(QPushButton):
         self.setAccessibleDescription(_(text))
         self.setAutoDefault(False)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setMinimumWidth(150)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        self.setMinimumWidth(130)
         self._action = action
         self.clicked.connect(action.trigger)
         action.changed.connect(self._follow)
@@ -50,6 +50,7 @@ class _Card(QPushButton):
         dresser.icon(picture, icon, "accent")
         heading = QLabel(_(title))
         heading.setObjectName("cardTitle")
+        heading.setWordWrap(True)
         line = QLabel(_(text))
         line.setObjectName("cardText")
         line.setWordWrap(True)
@@ -67,11 +68,15 @@ class _Card(QPushButton):
         self._layout.addWidget(line, 1)
         self._layout.addSpacing(4)
         self._layout.addWidget(keys, 0, _CENTRE)
-        self.setMinimumHeight(self._layout.sizeHint().height() + 12)
         self._follow()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Words that wrap want more height."""
+        super().resizeEvent(event)
+        self.setMinimumHeight(self._layout.heightForWidth(self.width()))
+
     def sizeHint(self) -> QSize:
-        return QSize(200, max(164, self._layout.sizeHint().height() + 12))
+        return QSize(200, max(164, self._layout.sizeHint().height()))
 
     def _follow(self) -> None:
         self.setEnabled(self._action.isEnabled())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QWidget
 
 from app.i18n import _, ngettext
@@ -11,6 +13,22 @@ from app.session import Session, State
 from app.views.dress import Chip, Dresser, IconLabel
 
 _TONES = {"neutral": "muted", "busy": "accent", "good": "good", "warn": "warn", "bad": "bad"}
+
+
+class _State(QLabel):
+    """Ends in an ellipsis where there is no room for it; reads out the whole."""
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(60, super().minimumSizeHint().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        short = self.fontMetrics().elidedText(
+            self.text(), Qt.TextElideMode.ElideRight, self.width()
+        )
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(self.rect(), self.alignment(), short)
+        painter.end()
 
 
 class StatusBar(QStatusBar):
@@ -23,7 +41,7 @@ class StatusBar(QStatusBar):
         self._dresser = dresser
         self._icon = IconLabel(16)
         self._shown: tuple[str, str] = ("", "")
-        self.state = QLabel()
+        self.state = _State()
         self.state.setAccessibleName(_("State"))
         self.progress = QProgressBar()
         self.progress.setAccessibleName(_("Progress"))
@@ -34,8 +52,8 @@ class StatusBar(QStatusBar):
         self.device = Chip(_("Device"))
         self.offline = Chip(_("Network"))
         self.show_server("")
-        for widget in (self._icon, self.state, self.progress):
-            self.addWidget(widget)
+        for shown in (self._icon, self.state, self.progress):
+            self.addWidget(shown)
         for widget in (self.speed, self.device, self.offline):
             self.addPermanentWidget(widget)
 

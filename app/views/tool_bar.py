@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton
 
 from app.i18n import N_, _
-from app.views.dress import ICON, ActionButton, Dresser, Segments, flat_button
+from app.views.dress import ICON, ActionButton, Dresser, Segments, YieldingRow, flat_button
 
 TARGETS = (
     ("auto", N_("Auto"), N_("The model decides what the picture shows")),
@@ -29,7 +29,7 @@ _MENU = (
 )
 
 
-class ToolBar(QWidget):
+class ToolBar(YieldingRow):
     """Ways in on the left, what comes out on the right."""
 
     def __init__(self, actions: Mapping[str, QAction], dresser: Dresser) -> None:
@@ -62,6 +62,8 @@ class ToolBar(QWidget):
         layout.addWidget(self.cancel)
         layout.addWidget(flat_button(actions["theme_toggle"]))
         layout.addWidget(self.menu)
+        # What loses its words where there is no room for all, first to last.
+        self.words = [(one, one.text()) for one in (self.snip, self.generate, self.cancel)]
 
     def show_busy(self, busy: bool) -> None:
         """Offer Cancel in the place of Generate while the engine works."""
@@ -71,10 +73,7 @@ class ToolBar(QWidget):
         self.cancel.setVisible(busy)
         if had_focus:
             (other if busy else button).setFocus()
-
-    def set_compact(self, compact: bool) -> None:
-        """Shorter texts for a small window."""
-        self.snip.setText("" if compact else _("Snip"))
+        self.fit()
 
     def _make_menu(self, actions: Mapping[str, QAction]) -> QMenu:
         menu = QMenu(self)

@@ -53,8 +53,9 @@ def pseudo(text: str) -> str:
     accented = "".join(
         piece if number % 2 else piece.translate(_ACCENTS) for number, piece in enumerate(pieces)
     )
-    more = round(LONGER * len(text))
-    return accented + (" ~~~~~~" * more)[: max(0, more)].rstrip() if text.strip() else text
+    more = round(LONGER * len(text)) if text.strip() else 0
+    end = "…" * text.endswith("…")
+    return accented.removesuffix(end) + (" ~~~~~~" * more)[:more].rstrip() + end
 
 
 def texts(root: QWidget) -> Iterator[tuple[str, str]]:

@@ -235,7 +235,7 @@ def test_what_translates_is_never_hidden() -> None:
 
 # Phrases ------------------------------------------------------------------------------------------
 
-COMPOSED = ("{what} ({setting})", "{what}: it needs", "Picture and code travel", "Qt WebEngine {")
+COMPOSED = ("{what} (8-bit", "{what}: it needs", "Picture and code travel", "Qt WebEngine {")
 """Made of several pieces, or with a place that is filled from elsewhere."""
 
 
@@ -249,8 +249,12 @@ def texts_of_sources() -> set[str]:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
-                parts = [one.value if isinstance(one, ast.Constant) else "{}" for one in node.values]
-                found.add("".join(map(str, parts)))
+                found.add(
+                    "".join(
+                        str(one.value) if isinstance(one, ast.Constant) else "{}"
+                        for one in node.values
+                    )
+                )
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.add(node.value)
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +50,8 @@ TWO = (("<p>best</p>", 0.9), ("<p>broken</p>", None))
 
 
 @pytest.fixture(autouse=True)
-def language() -> Iterator[None]:
+def language() -> None:
     i18n.use(Pseudo())
-    yield
 
 
 def all_there(root: QWidget, *allowed: str) -> None:
@@ -211,3 +209,47 @@ def test_dialogs_overlay_and_tray(window: MainWindow, qtbot: Any) -> None:
         qtbot.addWidget(one)
         all_there(one)
     assert not any(letter.isascii() and letter.isalpha() for letter in overlay._hint)
+
+
+@pytest.mark.parametrize("width", [1200, 760, 520])
+def test_longer_words_fit_the_main_window(window: MainWindow, qtbot: Any, width: int) -> None:
+    window.resize(width, 700)
+    window.source.view.set_region((10, 10, 60, 50))
+    qtbot.wait(80)
+    assert clipped(window) == []
+
+
+def test_the_bar_gives_up_words_before_they_are_cut(window: MainWindow, qtbot: Any) -> None:
+    for width in (520, 560, 640, 760, 1200):
+        window.resize(width, 700)
+        qtbot.wait(30)
+        assert clipped(window.bar) == []
+        assert window.bar.layout().minimumSize().width() <= window.bar.width()
+    assert window.bar.generate.text() and window.bar.snip.text()
+
+
+def test_longer_words_fit_the_other_windows(make_window: Make, qtbot: Any) -> None:
+    window = make_window(ScriptedClient, request, first_run_done=False)
+    windows = Windows(window)
+    for width in (520, 1200):
+        window.resize(width, 700)
+        qtbot.wait(80)
+        assert clipped(window) == []
+    window.actions_by_name["settings"].trigger()
+    settings = windows.window("settings")
+    assert isinstance(settings, SettingsWindow)
+    for page in PAGES:
+        settings.open_page(page.name)
+        for width in (720, 440):
+            settings.resize(width, 640)
+            qtbot.wait(30)
+            assert clipped(settings.pages.currentWidget()) == []
+    window.actions_by_name["models"].trigger()
+    models = windows.window("models")
+    assert isinstance(models, ModelsWindow)
+    qtbot.waitUntil(lambda: len(models.cards) >= 8, timeout=60_000)
+    models._open_form("")
+    for width in (760, 480):
+        models.resize(width, 640)
+        qtbot.wait(80)
+        assert clipped(models) == []
