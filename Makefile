@@ -57,6 +57,8 @@ screenshots: setup-dev
 	for theme in light dark; do \
 	    xvfb-run -a -s "-screen 0 1280x860x24" $(BIN)/python packaging/screenshots.py $$theme || exit 1; \
 	done
+	xvfb-run -a -s "-screen 0 1280x860x24" \
+	    $(BIN)/python packaging/screenshots.py light --language zh_CN
 
 clean:
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -14,6 +14,7 @@ from app.i18n import N_, _
 
 PHRASES = (
     # What computes, and why
+    N_("CPU, {count} threads"),
     N_("{device}: the whole model"),
     N_("{device}: {fitting} of {count} layers fit"),
     N_("{device}: only the vision part"),

@@ -90,7 +90,7 @@ class StatusBar(QStatusBar):
         self.speed.setText(_speed_text(session))
         model = _("Model: {name}").format(name=session.model) if session.model else ""
         told = (model, translated(session.device_note))
-        self.device.show_text(session.device, "\n".join(filter(None, told)))
+        self.device.show_text(translated(session.device), "\n".join(filter(None, told)))
 
 
 def _state_text(session: Session) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gettext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from app import i18n, messages
 from app.capture.flow import overlay_colours
 from app.capture.geometry import NativeRect
 from app.capture.models import Shot
+from app.controller import failure_of
 from app.finding import Finding
 from app.hotkeys.main import Hotkey
 from app.preview.console import ConsoleLog
@@ -31,7 +33,7 @@ from app.views.overlay import Overlay
 from app.views.settings_rows import PAGES
 from app.views.settings_window import SettingsWindow
 from app.views.windows import Windows
-from engine.errors import ErrorCode
+from engine.errors import ErrorCode, VisCodexError
 from tests.app.histories import add
 from tests.app.looks import clipped
 from tests.app.pseudo import Pseudo, untranslated
@@ -126,6 +128,22 @@ def test_every_error_of_the_engine_has_title_and_advice() -> None:
     for code in ErrorCode:
         entry = messages.ERRORS[code.value]
         assert entry.title and entry.advice, code
+
+
+def test_advice_is_for_the_window_and_the_details_are_those_of_the_engine(
+    make_window: Make,
+) -> None:
+    i18n.use(gettext.NullTranslations())
+    window = make_window(ScriptedClient, request)
+    for code in ErrorCode:
+        error = VisCodexError(code, "eyes.gguf: it is cut off.", "Run `viscodex doctor --debug`.")
+        window.show_failure(failure_of(error))
+        assert window.banner.title == messages.ERRORS[code.value].title
+        assert window.banner.text == messages.ERRORS[code.value].advice
+        assert window.banner.detail == "eyes.gguf: it is cut off."
+        assert "`" not in window.banner.text and "--" not in window.banner.text
+    own = failure_of(messages.WindowError(ErrorCode.bad_input, "Two models.", "Give one."))
+    assert messages.told(own) == "Two models. Give one."
 
 
 def test_settings(window: MainWindow) -> None:
