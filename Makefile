@@ -3,6 +3,7 @@
 # make lint   ruff, mypy, import rules
 # make bench  measure this machine against the budgets
 # make bench-peers  the engine beside llama.cpp's own programs, built and kept in PEERS (20 GB)
+# make translations  bring the catalogues in assets/locale up to date with the texts in app/
 # make screenshots  take the pictures in assets/screenshots (under Xvfb)
 # Each sets up all it needs in VENV, with any PYTHON from 3.10 on.
 
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 
 export VENV
 
-.PHONY: help run test lint format bench bench-peers screenshots setup setup-dev clean
+.PHONY: help run test lint format bench bench-peers translations screenshots setup setup-dev clean
 
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
@@ -49,10 +50,15 @@ bench-peers: setup-dev
 	PYTHON=$(BIN)/python bash packaging/bench/llama_tools.sh $(PEERS)
 	$(BIN)/python packaging/bench/against_llama.py --tools $(PEERS)/build/bin --big $(PEERS) $(ARGS)
 
+translations: setup-dev
+	$(BIN)/python packaging/translations.py
+
 screenshots: setup-dev
 	for theme in light dark; do \
 	    xvfb-run -a -s "-screen 0 1280x860x24" $(BIN)/python packaging/screenshots.py $$theme || exit 1; \
 	done
+	xvfb-run -a -s "-screen 0 1280x860x24" \
+	    $(BIN)/python packaging/screenshots.py light --language zh_CN
 
 clean:
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
 
+from app.i18n import N_, _
+
 
 @dataclass(frozen=True)
 class ActionSpec:
@@ -26,64 +28,74 @@ class ActionSpec:
 
 
 ACTIONS: tuple[ActionSpec, ...] = (
-    ActionSpec("snip", "Snip the screen", "Drag a rectangle on the screen", "snip", ("Ctrl+N",)),
+    ActionSpec(
+        "snip", N_("Snip the screen"), N_("Drag a rectangle on the screen"), "snip", ("Ctrl+N",)
+    ),
     ActionSpec(
         "snip_later",
-        "Snip after a delay",
-        "Time to open a menu first: a countdown, then snip",
+        N_("Snip after a delay"),
+        N_("Time to open a menu first: a countdown, then snip"),
         "",
         ("Ctrl+Shift+N",),
     ),
-    ActionSpec("open", "Open a picture…", "Open a picture file", "open", ("Ctrl+O",)),
+    ActionSpec("open", N_("Open a picture…"), N_("Open a picture file"), "open", ("Ctrl+O",)),
     ActionSpec(
         "paste",
-        "Paste a picture",
-        "Take the picture on the clipboard",
+        N_("Paste a picture"),
+        N_("Take the picture on the clipboard"),
         "paste",
         ("Ctrl+V", "Shift+Ins"),
     ),
-    ActionSpec("sample", "Try the sample", "Load a sample picture", "sample"),
+    ActionSpec("sample", N_("Try the sample"), N_("Load a sample picture"), "sample"),
     ActionSpec(
         "generate",
-        "Generate code",
-        "Turn the picture into code",
+        N_("Generate code"),
+        N_("Turn the picture into code"),
         "generate",
         ("Ctrl+Return", "Ctrl+Enter"),
     ),
-    ActionSpec("cancel", "Cancel", "Stop the conversion", "cancel", ("Esc",)),
-    ActionSpec("copy", "Copy code", "Copy the whole code", "copy", ("Ctrl+Shift+C",)),
-    ActionSpec("save", "Save…", "Save the code, or the drawn picture", "save", ("Ctrl+S",)),
-    ActionSpec("copy_selection", "Copy the selection", "Copy what is selected in the code"),
+    ActionSpec("cancel", N_("Cancel"), N_("Stop the conversion"), "cancel", ("Esc",)),
+    ActionSpec("copy", N_("Copy code"), N_("Copy the whole code"), "copy", ("Ctrl+Shift+C",)),
+    ActionSpec("save", N_("Save…"), N_("Save the code, or the drawn picture"), "save", ("Ctrl+S",)),
+    ActionSpec("copy_selection", N_("Copy the selection"), N_("Copy what is selected in the code")),
     ActionSpec(
         "open_editor",
-        "Open in an editor",
-        "Open the code in another editor; what is saved there comes back",
+        N_("Open in an editor"),
+        N_("Open the code in another editor; what is saved there comes back"),
         "editor",
         ("Ctrl+Shift+E",),
     ),
     ActionSpec(
         "export_folder",
-        "Export as a project folder…",
-        "A folder with page, style and script, or with the chart and what it needs",
+        N_("Export as a project folder…"),
+        N_("A folder with page, style and script, or with the chart and what it needs"),
         "folder",
         ("Ctrl+Shift+S",),
     ),
-    ActionSpec("export_page", "Export as a single page…", "One HTML file with its style inside"),
-    ActionSpec("find", "Find in the code", "Find in the code", "find", ("Ctrl+F",), scope="code"),
-    ActionSpec("replace", "Find and replace", "Replace in the code", "", ("Ctrl+H",), scope="code"),
-    ActionSpec("find_next", "Next match", "Go to the next match", "next", ("F3",), scope="code"),
+    ActionSpec(
+        "export_page", N_("Export as a single page…"), N_("One HTML file with its style inside")
+    ),
+    ActionSpec(
+        "find", N_("Find in the code"), N_("Find in the code"), "find", ("Ctrl+F",), scope="code"
+    ),
+    ActionSpec(
+        "replace", N_("Find and replace"), N_("Replace in the code"), "", ("Ctrl+H",), scope="code"
+    ),
+    ActionSpec(
+        "find_next", N_("Next match"), N_("Go to the next match"), "next", ("F3",), scope="code"
+    ),
     ActionSpec(
         "find_previous",
-        "Previous match",
-        "Go to the match before",
+        N_("Previous match"),
+        N_("Go to the match before"),
         "previous",
         ("Shift+F3",),
         scope="code",
     ),
     ActionSpec(
         "match_case",
-        "Match case",
-        "Tell capital and small letters apart",
+        N_("Match case"),
+        N_("Tell capital and small letters apart"),
         "match_case",
         ("Alt+C",),
         checkable=True,
@@ -91,175 +103,222 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     ActionSpec(
         "changes",
-        "Show the changes",
-        "What differs from the version before",
+        N_("Show the changes"),
+        N_("What differs from the version before"),
         "changes",
         ("Ctrl+D",),
         checkable=True,
     ),
     ActionSpec(
         "wrap",
-        "Wrap long lines",
-        "Go on in the next row where a line is too long",
+        N_("Wrap long lines"),
+        N_("Go on in the next row where a line is too long"),
         "",
         ("Alt+Z",),
         checkable=True,
         scope="code",
     ),
-    ActionSpec("zoom_in", "Larger text", "Larger code", "", ("Ctrl++", "Ctrl+="), scope="code"),
-    ActionSpec("zoom_out", "Smaller text", "Smaller code", "", ("Ctrl+-",), scope="code"),
-    ActionSpec("zoom_reset", "Usual size of text", "Usual size", "", ("Ctrl+0",), scope="code"),
-    ActionSpec("refresh", "Draw the preview again", "Draw the preview again", "refresh", ("F5",)),
+    ActionSpec(
+        "zoom_in", N_("Larger text"), N_("Larger code"), "", ("Ctrl++", "Ctrl+="), scope="code"
+    ),
+    ActionSpec("zoom_out", N_("Smaller text"), N_("Smaller code"), "", ("Ctrl+-",), scope="code"),
+    ActionSpec(
+        "zoom_reset", N_("Usual size of text"), N_("Usual size"), "", ("Ctrl+0",), scope="code"
+    ),
+    ActionSpec(
+        "refresh", N_("Draw the preview again"), N_("Draw the preview again"), "refresh", ("F5",)
+    ),
     ActionSpec(
         "scripts",
-        "Run scripts in the preview",
-        "Let the previewed page run its scripts (never with network)",
+        N_("Run scripts in the preview"),
+        N_("Let the previewed page run its scripts (never with network)"),
         checkable=True,
     ),
     ActionSpec(
         "unwalled",
-        "Run charts unprotected",
-        "Run a chart's code even where this system cannot shut it in: it can then do all you can",
+        N_("Run charts unprotected"),
+        N_(
+            "Run a chart's code even where this system cannot shut it in: it can then do all "
+            "you can"
+        ),
         checkable=True,
     ),
     ActionSpec(
         "auto_start",
-        "Start right away",
-        "Begin the conversion as soon as a picture arrives",
+        N_("Start right away"),
+        N_("Begin the conversion as soon as a picture arrives"),
         checkable=True,
     ),
-    ActionSpec("hotkey", "Hotkey…", "The key that starts a snip from anywhere"),
+    ActionSpec("hotkey", N_("Hotkey…"), N_("The key that starts a snip from anywhere")),
     ActionSpec(
-        "tray", "Stay in the tray", "Closing the window leaves VisCodex in the tray", checkable=True
+        "tray",
+        N_("Stay in the tray"),
+        N_("Closing the window leaves VisCodex in the tray"),
+        checkable=True,
     ),
     ActionSpec(
-        "autostart", "Start with the system", "Wait in the tray from the login on", checkable=True
+        "autostart",
+        N_("Start with the system"),
+        N_("Wait in the tray from the login on"),
+        checkable=True,
     ),
     ActionSpec(
         "notifications",
-        "Tell when code is ready",
-        "A notice when a conversion ends while the window is away",
+        N_("Tell when code is ready"),
+        N_("A notice when a conversion ends while the window is away"),
         checkable=True,
     ),
     ActionSpec(
         "models",
-        "Models…",
-        "Models on this machine, to download, and on servers",
+        N_("Models…"),
+        N_("Models on this machine, to download, and on servers"),
         "model",
         ("Ctrl+Shift+M",),
     ),
-    ActionSpec("settings", "Settings…", "Everything that can be chosen", "settings", ("Ctrl+,",)),
-    ActionSpec("diagnostics", "Diagnostics…", "Check every part, and make a report", "info"),
     ActionSpec(
-        "theme_system", "Like the system", "Light or dark as the system has it", checkable=True
+        "settings", N_("Settings…"), N_("Everything that can be chosen"), "settings", ("Ctrl+,",)
     ),
-    ActionSpec("theme_light", "Light", "Light colours", checkable=True),
-    ActionSpec("theme_dark", "Dark", "Dark colours", checkable=True),
+    ActionSpec(
+        "diagnostics", N_("Diagnostics…"), N_("Check every part, and make a report"), "info"
+    ),
+    ActionSpec(
+        "theme_system",
+        N_("Like the system"),
+        N_("Light or dark as the system has it"),
+        checkable=True,
+    ),
+    ActionSpec("theme_light", N_("Light"), N_("Light colours"), checkable=True),
+    ActionSpec("theme_dark", N_("Dark"), N_("Dark colours"), checkable=True),
     ActionSpec(
         "theme_toggle",
-        "Switch light and dark",
-        "Switch between light and dark",
+        N_("Switch light and dark"),
+        N_("Switch between light and dark"),
         "theme",
         ("Ctrl+Shift+L",),
     ),
-    ActionSpec("pane_source", "Go to the picture", "Focus the picture", keys=("Ctrl+1",)),
-    ActionSpec("pane_code", "Go to the code", "Focus the code", keys=("Ctrl+2",)),
-    ActionSpec("pane_preview", "Go to the preview", "Focus the preview", keys=("Ctrl+3",)),
-    ActionSpec("pane_next", "Next pane", "Focus the next pane", keys=("F6",)),
-    ActionSpec("pane_previous", "Previous pane", "Focus the previous pane", keys=("Shift+F6",)),
+    ActionSpec("pane_source", N_("Go to the picture"), N_("Focus the picture"), keys=("Ctrl+1",)),
+    ActionSpec("pane_code", N_("Go to the code"), N_("Focus the code"), keys=("Ctrl+2",)),
+    ActionSpec("pane_preview", N_("Go to the preview"), N_("Focus the preview"), keys=("Ctrl+3",)),
+    ActionSpec("pane_next", N_("Next pane"), N_("Focus the next pane"), keys=("F6",)),
+    ActionSpec(
+        "pane_previous", N_("Previous pane"), N_("Focus the previous pane"), keys=("Shift+F6",)
+    ),
     ActionSpec(
         "mark_part",
-        "Mark a part of the picture",
-        "Drag a rectangle on the picture; M marks by keyboard",
+        N_("Mark a part of the picture"),
+        N_("Drag a rectangle on the picture; M marks by keyboard"),
         "mark",
         ("Ctrl+M",),
     ),
-    ActionSpec("crop", "Crop", "Convert the marked part as a picture of its own", "crop"),
+    ActionSpec("crop", N_("Crop"), N_("Convert the marked part as a picture of its own"), "crop"),
     ActionSpec(
-        "convert_part", "Only this part", "Convert the marked part; the picture stays", "generate"
+        "convert_part",
+        N_("Only this part"),
+        N_("Convert the marked part; the picture stays"),
+        "generate",
     ),
-    ActionSpec("undo_crop", "Undo the crop", "Go back to the whole picture", "undo"),
+    ActionSpec("undo_crop", N_("Undo the crop"), N_("Go back to the whole picture"), "undo"),
     ActionSpec(
         "text_boxes",
-        "Show the text read",
-        "Frame the lines of text; a click copies one",
+        N_("Show the text read"),
+        N_("Frame the lines of text; a click copies one"),
         "text",
         checkable=True,
     ),
     ActionSpec(
         "copy_text",
-        "Copy all text",
-        "Copy the text read from the picture",
+        N_("Copy all text"),
+        N_("Copy the text read from the picture"),
         "copy_text",
         ("Ctrl+Shift+T",),
     ),
-    ActionSpec("refine_box", "Go to the instruction", "Say what to change", keys=("Ctrl+L",)),
-    ActionSpec("refine", "Refine", "Change the code as the instruction says", "refine"),
-    ActionSpec("again", "Another try", "Convert again by chance", "again", ("Ctrl+Shift+R",)),
     ActionSpec(
-        "version_back", "Version before", "Go back to the version before", "back", ("Alt+Left",)
+        "refine_box", N_("Go to the instruction"), N_("Say what to change"), keys=("Ctrl+L",)
+    ),
+    ActionSpec("refine", N_("Refine"), N_("Change the code as the instruction says"), "refine"),
+    ActionSpec(
+        "again", N_("Another try"), N_("Convert again by chance"), "again", ("Ctrl+Shift+R",)
     ),
     ActionSpec(
-        "version_forward", "Version after", "Go on to the version after", "forward", ("Alt+Right",)
+        "version_back",
+        N_("Version before"),
+        N_("Go back to the version before"),
+        "back",
+        ("Alt+Left",),
     ),
-    ActionSpec("candidate_before", "Candidate before", "A likelier answer", keys=("Alt+Up",)),
-    ActionSpec("candidate_after", "Candidate after", "A less likely answer", keys=("Alt+Down",)),
+    ActionSpec(
+        "version_forward",
+        N_("Version after"),
+        N_("Go on to the version after"),
+        "forward",
+        ("Alt+Right",),
+    ),
+    ActionSpec(
+        "candidate_before", N_("Candidate before"), N_("A likelier answer"), keys=("Alt+Up",)
+    ),
+    ActionSpec(
+        "candidate_after", N_("Candidate after"), N_("A less likely answer"), keys=("Alt+Down",)
+    ),
     ActionSpec(
         "versions",
-        "Versions",
-        "All versions of this code as a tree",
+        N_("Versions"),
+        N_("All versions of this code as a tree"),
         "versions",
         ("Ctrl+Shift+H",),
         checkable=True,
     ),
     ActionSpec(
         "history",
-        "History",
-        "What was converted before",
+        N_("History"),
+        N_("What was converted before"),
         "history",
         ("Ctrl+H",),
         checkable=True,
     ),
     ActionSpec(
         "private",
-        "Private mode",
-        "While it is on, nothing is written to the history",
+        N_("Private mode"),
+        N_("While it is on, nothing is written to the history"),
         "private",
         ("Ctrl+Shift+P",),
         checkable=True,
     ),
-    ActionSpec("next_picture", "Next picture", "Stop this one and go on to the next", "next_one"),
-    ActionSpec("shortcuts", "Keyboard shortcuts", "List all shortcuts", "keyboard", ("F1",)),
     ActionSpec(
-        "capture_settings", "Open the system's settings", "Where the screen may be recorded"
+        "next_picture", N_("Next picture"), N_("Stop this one and go on to the next"), "next_one"
     ),
-    ActionSpec("reopen", "Quit and reopen", "A new permission counts from the next start"),
-    ActionSpec("quit", "Quit", "Close VisCodex", "", ("Ctrl+Q",)),
+    ActionSpec(
+        "shortcuts", N_("Keyboard shortcuts"), N_("List all shortcuts"), "keyboard", ("F1",)
+    ),
+    ActionSpec(
+        "capture_settings", N_("Open the system's settings"), N_("Where the screen may be recorded")
+    ),
+    ActionSpec("reopen", N_("Quit and reopen"), N_("A new permission counts from the next start")),
+    ActionSpec("quit", N_("Quit"), N_("Close VisCodex"), "", ("Ctrl+Q",)),
 )
 
 OVERLAY_KEYS: tuple[tuple[str, str], ...] = (
-    ("Drag", "Select"),
-    ("Click", "Take the window under the pointer"),
-    ("Enter", "Take the selection"),
-    ("Esc", "Leave"),
-    ("Arrows", "Move the selection by 1 px (Ctrl: 10 px)"),
-    ("Shift+Arrows", "Resize the selection by 1 px (Ctrl: 10 px)"),
-    ("Space", "Hold while dragging to move the selection"),
-    ("A", "Select this whole screen"),
-    ("L", "Select the region of the last snip"),
-    ("W", "Select the next window (Shift: the one before)"),
-    ("Tab", "Go to the next screen (Shift: the one before)"),
+    (N_("Drag"), N_("Select")),
+    (N_("Click"), N_("Take the window under the pointer")),
+    (N_("Enter"), N_("Take the selection")),
+    (N_("Esc"), N_("Leave")),
+    (N_("Arrows"), N_("Move the selection by 1 px (Ctrl: 10 px)")),
+    (N_("Shift+Arrows"), N_("Resize the selection by 1 px (Ctrl: 10 px)")),
+    (N_("Space"), N_("Hold while dragging to move the selection")),
+    ("A", N_("Select this whole screen")),
+    ("L", N_("Select the region of the last snip")),
+    ("W", N_("Select the next window (Shift: the one before)")),
+    (N_("Tab"), N_("Go to the next screen (Shift: the one before)")),
 )
 """Keys inside the overlay; handled there, listed here for the help page."""
 
 
 PICTURE_KEYS: tuple[tuple[str, str], ...] = (
-    ("+ / -", "Zoom in and out (or Ctrl and the wheel)"),
-    ("0 / 1", "Fit the pane / 100 %"),
-    ("Arrows", "Move the picture, or the marked part (Ctrl: by 10 px, Shift: resize)"),
-    ("M", "Mark the middle of the picture"),
-    ("Page up / down", "Go through the lines of text"),
-    ("Enter", "Copy the line of text"),
+    ("+ / -", N_("Zoom in and out (or Ctrl and the wheel)")),
+    ("0 / 1", N_("Fit the pane / 100 %")),
+    (N_("Arrows"), N_("Move the picture, or the marked part (Ctrl: by 10 px, Shift: resize)")),
+    ("M", N_("Mark the middle of the picture")),
+    (N_("Page up / down"), N_("Go through the lines of text")),
+    (N_("Enter"), N_("Copy the line of text")),
 )
 """Keys inside the source picture; handled there, listed here for the help page."""
 
@@ -268,7 +327,7 @@ def make_actions(parent: QObject, table: tuple[ActionSpec, ...] = ACTIONS) -> Ma
     """One QAction for each row of the table, with shortcuts and tool tips set."""
     made: dict[str, QAction] = {}
     for spec in table:
-        action = QAction(spec.text, parent)
+        action = QAction(_(spec.text), parent)
         action.setObjectName(spec.name)
         action.setCheckable(spec.checkable)
         sequences = [QKeySequence(keys) for keys in spec.keys]
@@ -278,7 +337,7 @@ def make_actions(parent: QObject, table: tuple[ActionSpec, ...] = ACTIONS) -> Ma
         hint = ""
         if sequences:
             hint = f" ({sequences[0].toString(QKeySequence.SequenceFormat.NativeText)})"
-        action.setToolTip(spec.tip + hint)
+        action.setToolTip(_(spec.tip) + hint)
         action.setStatusTip("")
         made[spec.name] = action
     return made

@@ -57,7 +57,7 @@ class Asides:
         if isinstance(event, Exception):
             failed(failure_of(event))
         elif event.event == "error":
-            failed(Failure(getattr(event.code, "value", event.code), event.message, event.advice))
+            failed(Failure(getattr(event.code, "value", event.code), event.message))
         else:
             took(event)
 

@@ -11,12 +11,14 @@ from PySide6.QtCore import QObject, QTimer
 
 from app.asides import Asides
 from app.bridge import EngineBridge
+from app.i18n import _
 from app.incoming import Region, failure_of
 from app.intake import cut
+from app.phrases import translated
 from app.session import Failure, Picture, State
 from app.stream import live_code
 from app.versioning import VersionDesk
-from app.versions import AGAIN, AGAIN_WORDS, CONVERSION, PART, PART_WORDS, REFINE
+from app.versions import AGAIN, AGAIN_WORDS, CONVERSION, PART, PART_WORDS, REFINE, REPEAT_WORDS
 from engine.errors import VisCodexError
 from engine.tasks import TASKS
 
@@ -72,7 +74,7 @@ class Controller(VersionDesk):
         if self.session.versions.current is None:
             self._begin(CONVERSION, "")
         else:
-            self._begin(AGAIN, "Converted again")
+            self._begin(AGAIN, REPEAT_WORDS)
 
     def again(self) -> None:
         """Convert once more with other random numbers."""
@@ -182,7 +184,8 @@ class Controller(VersionDesk):
         if self._current(run):
             self._drawn.append(event)
             if event.total > 1:
-                self.session.noted(f"Comparing {event.candidate + 1} of {event.total}")
+                words = _("Comparing {number} of {total}")
+                self.session.noted(words.format(number=event.candidate + 1, total=event.total))
 
     def _target(self, run: int, event: Any) -> None:
         if self._current(run):
@@ -196,7 +199,7 @@ class Controller(VersionDesk):
 
     def _revised(self, run: int, event: Any) -> None:
         if self._current(run):
-            self.session.revised(event.answer, event.note)
+            self.session.revised(event.answer, translated(event.note))
             self.changed.emit()
             self.code_changed.emit("", False)
             self._show_code()
@@ -240,7 +243,7 @@ class Controller(VersionDesk):
 
     def _error(self, run: int, event: Any) -> None:
         code = getattr(event.code, "value", event.code)
-        self._failed(run, Failure(code, event.message, event.advice))
+        self._failed(run, Failure(code, event.message))
 
     def _failed(self, run: int, failure: Failure) -> None:
         if self._current(run):
@@ -263,8 +266,8 @@ class Controller(VersionDesk):
             if self.session.state is State.CANCELLING:
                 self._stopped()
             else:
-                message = "The model process ended without an answer."
-                self._failed(run, Failure("worker_died", message, "Try again."))
+                message = _("The model process ended without an answer.")
+                self._failed(run, Failure("worker_died", message))
         if run == self.session.run:
             self._go_on()
 

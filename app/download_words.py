@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from app.i18n import _
+from app.phrases import translated
 from engine.models.progress import (
     Checking,
     Finished,
@@ -21,37 +23,53 @@ def words(report: object) -> str:
 
 
 @words.register
-def _(report: Progress) -> str:
-    speed = "" if report.rate is None else f", {size(report.rate)}/s"
-    left = "" if report.remaining is None else f", {span(report.remaining)} left"
+def _progress(report: Progress) -> str:
     share = report.all_done / report.all_total if report.all_total else 1.0
-    return f"{report.file}: {share:.0%} of {size(report.all_total)}{speed}{left}"
+    text = _("{file}: {share} of {total}").format(
+        file=report.file, share=f"{share:.0%}", total=size(report.all_total)
+    )
+    return ", ".join((text, *rate_words(report)))
 
 
 @words.register
-def _(report: Checking) -> str:
+def _checking(report: Checking) -> str:
     share = report.done / report.total if report.total else 1.0
-    return f"{report.file}: checking, {share:.0%}"
+    return _("{file}: checking, {share}").format(file=report.file, share=f"{share:.0%}")
 
 
 @words.register
-def _(report: Waiting) -> str:
-    return f"{report.file}: {report.reason} Next try in {span(report.seconds)}."
+def _waiting(report: Waiting) -> str:
+    return _("{file}: {reason} Next try in {time}.").format(
+        file=report.file, reason=translated(report.reason), time=span(report.seconds)
+    )
 
 
 @words.register
-def _(report: Restarted) -> str:
-    return f"{report.file}: begun anew, {report.reason}"
+def _restarted(report: Restarted) -> str:
+    return _("{file}: begun anew, {reason}").format(
+        file=report.file, reason=translated(report.reason)
+    )
 
 
 @words.register
-def _(report: Paused) -> str:
-    return f"{report.file}: paused"
+def _paused(report: Paused) -> str:
+    return _("{file}: paused").format(file=report.file)
 
 
 @words.register
-def _(report: Finished) -> str:
-    return f"{report.file}: whole, its SHA-256 is right"
+def _finished(report: Finished) -> str:
+    return _("{file}: whole, its SHA-256 is right").format(file=report.file)
+
+
+def rate_words(report: Progress) -> list[str]:
+    """Speed and time left, as far as they are known."""
+    parts = []
+    if report.rate is not None:
+        # L10N: bytes a second, as in 3 MB/s.
+        parts.append(_("{size}/s").format(size=size(report.rate)))
+    if report.remaining is not None:
+        parts.append(_("{time} left").format(time=span(report.remaining)))
+    return parts
 
 
 def size(count: float) -> str:
@@ -65,7 +83,8 @@ def size(count: float) -> str:
 
 def span(seconds: float) -> str:
     """A time for people: 3 min."""
-    for unit, length in (("h", 3600), ("min", 60)):
-        if seconds >= 1.5 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    if seconds >= 1.5 * 3600:
+        return _("{number} h").format(number=f"{seconds / 3600:.0f}")
+    if seconds >= 1.5 * 60:
+        return _("{number} min").format(number=f"{seconds / 60:.0f}")
+    return _("{number} s").format(number=f"{seconds:.0f}")

@@ -11,10 +11,12 @@ from PySide6.QtCore import QMimeData, QObject, Signal
 from PySide6.QtGui import QImage
 
 from app.intake import Offer, Refused, cut, offers_from_mime
+from app.messages import WindowError
 from app.picture_queue import PictureQueue
 from app.session import Failure, Picture, Session, State
 from app.tasks import TaskRunner
 from app.versions import VersionTree
+from engine.errors import VisCodexError
 
 Region = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels of the picture."""
@@ -224,8 +226,8 @@ class PictureDesk(QObject):
 
 
 def failure_of(error: Exception) -> Failure:
-    """What to show for an exception; those of the engine say themselves what to do."""
-    code = getattr(error, "code", None)
-    if code is not None and hasattr(error, "advice"):
-        return Failure(str(getattr(code, "value", code)), str(error), str(error.advice))
-    return Failure("internal", str(error) or type(error).__name__, "Try again.")
+    """What to show for an exception; the advice of the engine is not for the window."""
+    if isinstance(error, VisCodexError):
+        advice = error.advice if isinstance(error, WindowError) else ""
+        return Failure(error.code.value, error.message, advice)
+    return Failure("internal", str(error) or type(error).__name__)

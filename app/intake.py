@@ -13,14 +13,19 @@ from urllib.parse import unquote_to_bytes
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData
 from PySide6.QtGui import QImage
 
+from app.i18n import _
 from app.session import Picture
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
-FILE_FILTER = "Pictures ({})".format(" ".join(f"*{suffix}" for suffix in SUFFIXES))
 
 _DATA_URL = re.compile(r"data:image/[a-z0-9.+-]+(?P<base64>;base64)?,(?P<body>[^\"'\s>]+)", re.I)
 _REMOTE = re.compile(r"\Ahttps?://\S+\Z", re.I)
 _IMG_SOURCE = re.compile(r"<img[^>]+src\s*=\s*[\"']?(?P<source>[^\"'\s>]+)", re.I)
+
+
+def file_filter() -> str:
+    """For a dialog that chooses a picture."""
+    return _("Pictures ({patterns})").format(patterns=" ".join(f"*{one}" for one in SUFFIXES))
 
 
 class Refused(Exception):
@@ -84,8 +89,8 @@ def offer_from_mime(mime: QMimeData, name: str) -> Offer:
     if _REMOTE.match(remote) or (in_page and _REMOTE.match(in_page["source"])):
         raise Refused(
             "remote_picture",
-            "VisCodex never loads anything from the network.",
-            "Save the picture first, then open the file.",
+            _("VisCodex never loads anything from the network."),
+            _("Save the picture first, then open the file."),
         )
     if text and "\n" not in text and text.lower().endswith(SUFFIXES):
         path = Path(text).expanduser()
@@ -93,8 +98,8 @@ def offer_from_mime(mime: QMimeData, name: str) -> Offer:
             return Offer(path, path.name)
     raise Refused(
         "clipboard_empty",
-        "What was given holds no picture.",
-        "Copy a picture, a picture file or a data URL and try again.",
+        _("What was given holds no picture."),
+        _("Copy a picture, a picture file or a data URL and try again."),
     )
 
 
@@ -106,7 +111,9 @@ def cut(picture: Picture, box: tuple[int, int, int, int]) -> Picture:
         part = whole.crop(box)
     buffer = io.BytesIO()
     part.save(buffer, "PNG", compress_level=1)
-    return Picture(buffer.getvalue(), part.width, part.height, f"{picture.name} (part)")
+    return Picture(
+        buffer.getvalue(), part.width, part.height, _("{name} (part)").format(name=picture.name)
+    )
 
 
 def may_hold_picture(mime: QMimeData) -> bool:
@@ -131,5 +138,5 @@ def _data_url_bytes(found: re.Match[str]) -> bytes:
         return base64.b64decode(body, validate=False)
     except binascii.Error as error:
         raise Refused(
-            "bad_input", "The data URL is damaged.", "Save the picture as a file and open it."
+            "bad_input", _("The data URL is damaged."), _("Save the picture as a file and open it.")
         ) from error

@@ -11,7 +11,7 @@ from typing import Any
 from PySide6.QtCore import QProcess, QSettings, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
-from app import bootstrap, instance
+from app import bootstrap, instance, language
 from app.archive import Archive
 from app.autostart import own_command, system_autostart
 from app.bridge import EngineBridge
@@ -76,6 +76,7 @@ def main(image: Path | None = None, capture: bool = False, hidden: bool = False)
 def make_window(application: QApplication, settings_path: Path | None = None) -> MainWindow:
     """The main window with its real parts; nothing heavy has started yet."""
     path = settings_path or store.default_path()
+    language.install(application, store.peek(path).language)  # before anything is put into words
     loaded = store.load(path)
     settings = loaded.settings
     theme = Theme(application, settings.theme if settings.theme in CHOICES else "system")
@@ -105,7 +106,7 @@ def make_window(application: QApplication, settings_path: Path | None = None) ->
     windows.shelf.server_changed.connect(lambda: bridge.change_client(engine.make_client))
     controller.trouble.connect(partial(_back_to_bundled, window))
     if loaded.notice:
-        failure = Failure("settings_broken", loaded.notice, "Set again what you had changed.")
+        failure = Failure("settings_broken", loaded.notice)
         window.painted.connect(partial(controller.trouble.emit, failure))
     return window
 

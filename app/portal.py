@@ -14,6 +14,8 @@ from enum import Enum
 from types import TracebackType
 from typing import Any
 
+from app.i18n import _
+
 BUS_NAME = "org.freedesktop.portal.Desktop"
 PATH = "/org/freedesktop/portal/desktop"
 APP_ID = "viscodex"
@@ -63,11 +65,11 @@ class PortalClient:
 
         address = os.environ.get("DBUS_SESSION_BUS_ADDRESS") or _usual_address()
         if not address:
-            raise PortalError(Trouble.MISSING, "there is no session bus")
+            raise PortalError(Trouble.MISSING, _("there is no session bus"))
         try:
             self.connection = open_dbus_connection(address, auth_timeout=seconds)
         except Exception as error:  # jeepney has no common base for what can go wrong here
-            raise PortalError(Trouble.MISSING, "the session bus does not answer") from error
+            raise PortalError(Trouble.MISSING, _("the session bus does not answer")) from error
 
     def __enter__(self) -> PortalClient:
         return self
@@ -140,7 +142,7 @@ class PortalClient:
                 except TimeoutError as error:
                     raise _timeout() from error
                 except OSError as error:
-                    raise PortalError(Trouble.MISSING, "the session bus went away") from error
+                    raise PortalError(Trouble.MISSING, _("the session bus went away")) from error
                 if _path(signal) in paths:
                     return _results(signal.body)
 
@@ -156,11 +158,13 @@ class PortalClient:
             missing = any(part in error.name for part in _NO_SUCH)
             trouble = Trouble.MISSING if missing else Trouble.REFUSED
             detail = " ".join(str(one) for one in error.data) or error.name
-            raise PortalError(trouble, f"the desktop portal says: {detail}") from error
+            raise PortalError(
+                trouble, _("the desktop portal says: {detail}").format(detail=detail)
+            ) from error
         except TimeoutError as error:
             raise _timeout() from error
         except OSError as error:
-            raise PortalError(Trouble.MISSING, "the session bus went away") from error
+            raise PortalError(Trouble.MISSING, _("the session bus went away")) from error
 
 
 def _usual_address() -> str:
@@ -171,7 +175,7 @@ def _usual_address() -> str:
 
 
 def _timeout() -> PortalError:
-    return PortalError(Trouble.TIMEOUT, "the desktop portal gave no answer")
+    return PortalError(Trouble.TIMEOUT, _("the desktop portal gave no answer"))
 
 
 def _path(message: Any) -> str:
@@ -186,8 +190,8 @@ def _results(body: tuple[Any, ...]) -> dict[str, Any]:
         case (0, dict() as results):
             return {str(key): value[1] for key, value in results.items()}
         case (1, dict()):
-            raise PortalError(Trouble.LEFT, "it was declined in the system's dialog")
+            raise PortalError(Trouble.LEFT, _("it was declined in the system's dialog"))
         case (int(), dict()):
-            raise PortalError(Trouble.REFUSED, "the system does not allow it")
+            raise PortalError(Trouble.REFUSED, _("the system does not allow it"))
         case _:
-            raise PortalError(Trouble.GARBLED, "the desktop portal's answer cannot be read")
+            raise PortalError(Trouble.GARBLED, _("the desktop portal's answer cannot be read"))

@@ -6,23 +6,38 @@ Those marked `local` answer to their keys only while the focus is in the preview
 from __future__ import annotations
 
 from app.actions import ActionSpec
+from app.i18n import N_
 
 WIDTHS: tuple[tuple[str, str, str, str], ...] = (
-    ("source", "Width of the picture", "picture", "Alt+1"),
-    ("390", "Phone, 390 pixels", "phone", "Alt+2"),
-    ("768", "Tablet, 768 pixels", "tablet", "Alt+3"),
-    ("1280", "Desktop, 1280 pixels", "desktop", "Alt+4"),
-    ("fit", "Width of the pane", "fit_width", "Alt+5"),
+    ("source", N_("Width of the picture"), N_("Lay it out as wide as the picture"), "picture"),
+    ("390", N_("Phone, 390 pixels"), N_("Lay it out as on a phone, 390 pixels wide"), "phone"),
+    ("768", N_("Tablet, 768 pixels"), N_("Lay it out as on a tablet, 768 pixels wide"), "tablet"),
+    (
+        "1280",
+        N_("Desktop, 1280 pixels"),
+        N_("Lay it out as on a desktop, 1280 pixels wide"),
+        "desktop",
+    ),
+    ("fit", N_("Width of the pane"), N_("Lay it out as wide as the pane"), "fit_width"),
 )
-"""Key of a width, what people read, icon, shortcut."""
+"""Key of a width, what people read, explanation, icon; Alt and the digits are their shortcuts."""
 
 MODES: tuple[tuple[str, str, str, str], ...] = (
-    ("slider", "Slider", "The snip to the left of the line, the code's picture to the right",
-     "slider"),
-    ("beside", "Side by side", "The snip and the code's picture beside each other", "beside"),
-    ("onion", "Onion skin", "The code's picture over the snip, see-through", "onion"),
-    ("heat", "Difference", "The redder, the farther apart", "heat"),
-)  # fmt: skip
+    (
+        "slider",
+        N_("Slider"),
+        N_("The snip to the left of the line, the code's picture to the right"),
+        "slider",
+    ),
+    (
+        "beside",
+        N_("Side by side"),
+        N_("The snip and the code's picture beside each other"),
+        "beside",
+    ),
+    ("onion", N_("Onion skin"), N_("The code's picture over the snip, see-through"), "onion"),
+    ("heat", N_("Difference"), N_("The redder, the farther apart"), "heat"),
+)
 """Key of a way to compare, name, explanation, icon; the digits are their shortcuts."""
 
 COMPARE_ACTIONS: tuple[ActionSpec, ...] = tuple(
@@ -32,36 +47,64 @@ COMPARE_ACTIONS: tuple[ActionSpec, ...] = tuple(
 
 PREVIEW_ACTIONS: tuple[ActionSpec, ...] = (
     *(
-        ActionSpec(f"width_{key}", text, f"Lay it out: {text}", icon, (keys,), True, "preview")
-        for key, text, icon, keys in WIDTHS
+        ActionSpec(f"width_{key}", text, tip, icon, (f"Alt+{number}",), True, "preview")
+        for number, (key, text, tip, icon) in enumerate(WIDTHS, 1)
     ),
     ActionSpec(
-        "zoom_in", "Larger", "Show it larger (or Ctrl and the wheel)", "zoom_in",
-        ("Ctrl++", "Ctrl+="), scope="preview",
+        "zoom_in",
+        N_("Larger"),
+        N_("Show it larger (or Ctrl and the wheel)"),
+        "zoom_in",
+        ("Ctrl++", "Ctrl+="),
+        scope="preview",
     ),
     ActionSpec(
-        "zoom_out", "Smaller", "Show it smaller (or Ctrl and the wheel)", "zoom_out",
-        ("Ctrl+-",), scope="preview",
-    ),
-    ActionSpec("zoom_fit", "Fit", "As large as fits the pane", "", ("Ctrl+0",), scope="preview"),
-    ActionSpec(
-        "page_dark", "Dark page", "Show the page as to somebody who prefers dark colours", "dark",
-        ("Alt+D",), True, "preview",
-    ),
-    ActionSpec(
-        "compare", "Compare with the picture", "Lay what the code draws over the picture",
-        "compare", ("Ctrl+4",), True,
+        "zoom_out",
+        N_("Smaller"),
+        N_("Show it smaller (or Ctrl and the wheel)"),
+        "zoom_out",
+        ("Ctrl+-",),
+        scope="preview",
     ),
     ActionSpec(
-        "console", "Console of the page", "Messages of the page", "console", ("Alt+C",), True,
+        "zoom_fit", N_("Fit"), N_("As large as fits the pane"), "", ("Ctrl+0",), scope="preview"
+    ),
+    ActionSpec(
+        "page_dark",
+        N_("Dark page"),
+        N_("Show the page as to somebody who prefers dark colours"),
+        "dark",
+        ("Alt+D",),
+        True,
         "preview",
     ),
-    ActionSpec("copy_drawn", "Copy as a picture", "Copy what the code draws as a picture", "copy"),
     ActionSpec(
-        "save_drawn", "Save as a picture…", "Save what the code draws as a picture", "save"
+        "compare",
+        N_("Compare with the picture"),
+        N_("Lay what the code draws over the picture"),
+        "compare",
+        ("Ctrl+4",),
+        True,
     ),
     ActionSpec(
-        "open_browser", "Open in the browser", "Open the page in your browser, shut in as here",
+        "console",
+        N_("Console of the page"),
+        N_("Messages of the page"),
+        "console",
+        ("Alt+C",),
+        True,
+        "preview",
+    ),
+    ActionSpec(
+        "copy_drawn", N_("Copy as a picture"), N_("Copy what the code draws as a picture"), "copy"
+    ),
+    ActionSpec(
+        "save_drawn", N_("Save as a picture…"), N_("Save what the code draws as a picture"), "save"
+    ),
+    ActionSpec(
+        "open_browser",
+        N_("Open in the browser"),
+        N_("Open the page in your browser, shut in as here"),
         "browser",
     ),
-)  # fmt: skip
+)

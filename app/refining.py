@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from app.i18n import N_, _
+
 LONGEST = 50  # instructions remembered
-NO_INSTRUCTIONS = "This model takes no instructions. Another try needs none."
+NO_INSTRUCTIONS = N_("This model takes no instructions. Another try needs none.")
 
 
 @dataclass(frozen=True)
 class QuickAction:
-    """A row of the menu; one with an empty instruction is another try and works with any model."""
+    """A row of the menu; one with an empty instruction is another try and works with any model.
+
+    Models are told the instruction in English; people read it in their language.
+    """
 
     key: str
     text: str
@@ -18,35 +23,53 @@ class QuickAction:
 
 
 QUICK_ACTIONS: tuple[QuickAction, ...] = (
-    QuickAction("again", "Another try"),
+    QuickAction("again", N_("Another try")),
     QuickAction(
         "text",
-        "Fix the text",
-        "Correct every word so that the text is exactly that of the picture. Change nothing else.",
+        N_("Fix the text"),
+        N_(
+            "Correct every word so that the text is exactly that of the picture. Change nothing "
+            "else."
+        ),
     ),
     QuickAction(
         "colours",
-        "Match the colours",
-        "Take every colour from the picture: grounds, texts, borders, lines and areas. "
-        "Change nothing else.",
+        N_("Match the colours"),
+        N_(
+            "Take every colour from the picture: grounds, texts, borders, lines and areas. "
+            "Change nothing else."
+        ),
     ),
     QuickAction(
         "layout",
-        "Match the layout",
-        "Give every part the place and the size that it has in the picture. Change nothing else.",
+        N_("Match the layout"),
+        N_(
+            "Give every part the place and the size that it has in the picture. Change nothing "
+            "else."
+        ),
     ),
     QuickAction(
         "simplify",
-        "Simplify the code",
-        "Write the same with less code: no needless elements, no rules said twice. "
-        "It must look the same.",
+        N_("Simplify the code"),
+        N_(
+            "Write the same with less code: no needless elements, no rules said twice. "
+            "It must look the same."
+        ),
     ),
     QuickAction(
         "responsive",
-        "Make it responsive",
-        "Let the page fit every width from 360 to 1920 pixels, without scrolling sideways.",
+        N_("Make it responsive"),
+        N_("Let the page fit every width from 360 to 1920 pixels, without scrolling sideways."),
     ),
 )
+
+
+INSTRUCTIONS = frozenset(one.instruction for one in QUICK_ACTIONS)
+
+
+def shown(instruction: str) -> str:
+    """An instruction as people read it: those of the quick actions in their language."""
+    return _(instruction) if instruction in INSTRUCTIONS else instruction
 
 
 @dataclass

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 from app.autostart import Autostart
 from app.bootstrap import Application
 from app.hotkeys.main import Hotkey, HotkeyState
+from app.i18n import N_, _
 from app.messages import TARGET_NAMES
 from app.session import BUSY, State
 from app.store.settings import Settings
@@ -25,9 +26,9 @@ TRAY_SECONDS = 15
 
 TOLD_KEY, HOTKEY_KEY = "tray/told", "hotkey/told"
 ENDED = {
-    State.DONE: "The code is ready",
-    State.TRUNCATED: "The code is there, but was cut off",
-    State.FAILED: "The conversion failed",
+    State.DONE: N_("The code is ready"),
+    State.TRUNCATED: N_("The code is there, but was cut off"),
+    State.FAILED: N_("The conversion failed"),
 }
 
 
@@ -111,7 +112,8 @@ class Resident(QObject):
         if state.value(TOLD_KEY) != "yes":
             state.setValue(TOLD_KEY, "yes")
             self.tray.notify(
-                "VisCodex is still there", "It waits in the tray. Quit it from the menu there."
+                _("VisCodex is still there"),
+                _("It waits in the tray. Quit it from the menu there."),
             )
 
     # Conversions ------------------------------------------------------------
@@ -123,12 +125,12 @@ class Resident(QObject):
             return
         name = session.picture.name if session.picture is not None else ""
         if session.result.code.strip() and session.state is not State.FAILED:
-            kind = TARGET_NAMES.get(session.result.target, "Code")
+            kind = _(TARGET_NAMES.get(session.result.target, N_("Code")))
             clock = time.strftime("%H:%M")
             title = " · ".join(part for part in (name, kind, clock) if part)
             self._remember(Recent(title, self._copier(session.result.code)))
         if self._settings.notifications and not self.window.isActiveWindow():
-            self.tray.notify(ENDED[session.state], name)
+            self.tray.notify(_(ENDED[session.state]), name)
 
     def _remember(self, result: Recent) -> None:
         self.recent = [result, *self.recent][:MOST_RECENT]
@@ -137,7 +139,7 @@ class Resident(QObject):
     def _copier(self, code: str) -> Callable[[], None]:
         def copy() -> None:
             QGuiApplication.clipboard().setText(code)
-            self.tray.notify("Code copied", "")
+            self.tray.notify(_("Code copied"), "")
 
         return copy
 
@@ -146,7 +148,7 @@ class Resident(QObject):
     def _hotkey_changed(self) -> None:
         active = self.hotkey.state is HotkeyState.ACTIVE and self.hotkey.combination is not None
         key = self.hotkey.combination.text if active and self.hotkey.combination else ""
-        self.tray.set_tip(f"VisCodex: {key} snips" if key else "VisCodex")
+        self.tray.set_tip(_("VisCodex: {keys} snips").format(keys=key) if key else "VisCodex")
         if self.hotkey.state is HotkeyState.FAILED:
             _LOG.warning("hotkey: %s", self.hotkey.text)
             self._tell_about_hotkey()
@@ -156,7 +158,7 @@ class Resident(QObject):
         state = self.window.parts.state
         if state.value(HOTKEY_KEY) != self.hotkey.text:
             state.setValue(HOTKEY_KEY, self.hotkey.text)
-            self.window.tell("warn", "The hotkey does not work", self.hotkey.text)
+            self.window.tell("warn", _("The hotkey does not work"), self.hotkey.text)
 
     def _set_autostart(self, on: bool) -> None:
         try:
@@ -164,7 +166,7 @@ class Resident(QObject):
         except OSError as error:
             reason = error.strerror or str(error)
             _LOG.warning("autostart could not be changed: %s", reason)
-            self.window.tell("warn", "Starting with the system could not be changed", reason)
+            self.window.tell("warn", _("Starting with the system could not be changed"), reason)
         action = self.window.actions_by_name["autostart"]
         if action.isChecked() != self.autostart.enabled():
             action.blockSignals(True)

@@ -98,11 +98,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong: a code of the engine's table, what happened, what to do."""
+    """What went wrong: a code of `messages.ERRORS`, what happened, and what to do where that is
+    another advice than the one of the table."""
 
     code: str
     message: str
-    advice: str
+    advice: str = ""
 
 
 @dataclass

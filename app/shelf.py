@@ -14,7 +14,9 @@ from typing import Any, Protocol
 from PySide6.QtCore import QObject, Signal
 
 from app.controller import failure_of
+from app.i18n import _
 from app.jobs import Job, Jobs, JobState, watched
+from app.messages import WindowError
 from app.session import Failure
 from app.store.settings import RemoteServer, Settings
 from app.survey import Installed, Survey, survey
@@ -122,10 +124,10 @@ class Shelf(QObject):
         self.waiting = None
         if len(models) != 1 or len(vision) > 1:
             self._add_failed(
-                VisCodexError(
+                WindowError(
                     ErrorCode.bad_input,
-                    "That is not one model.",
-                    "Give one model file (.gguf), with its vision file (mmproj) or before it.",
+                    _("That is not one model."),
+                    _("Give one model file (.gguf), with its vision file (mmproj) or before it."),
                 )
             )
             return
@@ -159,10 +161,10 @@ class Shelf(QObject):
         """
         others = [one for one in self.settings.servers if one.name != old]
         if any(one.name == server.name for one in others):
-            raise VisCodexError(
+            raise WindowError(
                 ErrorCode.bad_input,
-                f"There is a server '{server.name}' already.",
-                "Give it another name.",
+                _("There is a server '{name}' already.").format(name=server.name),
+                _("Give it another name."),
             )
         changes: dict[str, Any] = {"servers": (*others, server)}
         if old and self.settings.server == old:
@@ -256,10 +258,10 @@ def _verify(folder: Path, control: Control, report: Listener) -> None:
 
     for path, problem in verify(find_model(folder), watched(control, report)):
         if problem is not None:
-            raise VisCodexError(
+            raise WindowError(
                 ErrorCode.model_broken,
                 f"{path.name}: {problem}",
-                "Remove the model and get it again.",
+                _("Remove the model and get it again."),
             )
 
 
@@ -276,8 +278,10 @@ def _with_vision(model: Path, vision: Path | None) -> tuple[Path, Path | None]:
     if vision is not None:
         return model, vision
     if not model.is_file():
-        raise VisCodexError(
-            ErrorCode.model_missing, f"There is no file '{model}'.", "Choose another one."
+        raise WindowError(
+            ErrorCode.model_missing,
+            _("There is no file '{model}'.").format(model=model),
+            _("Choose another one."),
         )
     try:
         return model, beside(model)

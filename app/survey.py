@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.download_words import size
-from app.messages import TARGET_NAMES
+from app.i18n import N_, _
+from app.incoming import failure_of
+from app.messages import TARGET_NAMES, told
+from app.phrases import translated
 from engine.errors import VisCodexError
 
 if TYPE_CHECKING:
@@ -85,7 +88,7 @@ def survey() -> Survey:
     try:
         devices = list_devices()
     except VisCodexError as error:
-        notice = f"{error.message} {error.advice}".strip()
+        notice = told(failure_of(error))
     free = psutil.virtual_memory().available
     own = user_folder()
     installed = [_installed(files, own) for files in list_models()]
@@ -104,32 +107,51 @@ def fit_words(fit: Fit) -> tuple[str, str, str]:
     from engine.models.catalogue import IMAGE_TOKENS
 
     plan = fit.plan
-    memory = "main memory" if fit.verdict in ("processor", "too big") else "graphics memory"
-    numbers = f"needs {plan.needed / GIB:.1f} of {plan.free / GIB:.1f} GiB free {memory}"
+    numbers = _(_NUMBERS[fit.verdict in ("processor", "too big")]).format(
+        needed=f"{plan.needed / GIB:.1f}", free=f"{plan.free / GIB:.1f}"
+    )
     if fit.verdict == "too big":
-        return "bad", "Too large for this machine", numbers
+        return "bad", _("Too large for this machine"), numbers
     smaller = plan.image_tokens < IMAGE_TOKENS
-    how = "Fits with smaller pictures" if smaller else "Fits this machine"
-    slower = {"partly": ", slower: partly on the processor", "processor": ", slow: no graphics"}
     tone = "good" if fit.verdict == "graphics" and not smaller else "warn"
-    return tone, how + slower.get(fit.verdict, ""), numbers
+    return tone, _(_VERDICTS[fit.verdict, smaller]), numbers
+
+
+_NUMBERS = (
+    N_("needs {needed} of {free} GiB free graphics memory"),
+    N_("needs {needed} of {free} GiB free main memory"),
+)
+_VERDICTS = {
+    ("graphics", False): N_("Fits this machine"),
+    ("graphics", True): N_("Fits with smaller pictures"),
+    ("partly", False): N_("Fits this machine, slower: partly on the processor"),
+    ("partly", True): N_("Fits with smaller pictures, slower: partly on the processor"),
+    ("processor", False): N_("Fits this machine, slow: no graphics"),
+    ("processor", True): N_("Fits with smaller pictures, slow: no graphics"),
+}
+"""Verdict of the engine, and whether pictures have to be smaller -> words."""
 
 
 def _installed(files: ModelFiles, own: Path) -> Installed:
     card, folder = files.card, files.model.parent
     total = sum(path.stat().st_size for path in (files.model, files.mmproj))
-    able = [TARGET_NAMES.get(target, target) for target in card.targets]
+    able = [_(TARGET_NAMES.get(target, target)) for target in card.targets]
     if card.prompt != "short":
-        able.append("changes by instruction")
-    facts = [size(total), card.licence, f"context {card.context:,}", ", ".join(able)]
+        able.append(_("changes by instruction"))
+    facts = [size(total), translated(card.licence), _context(card.context), ", ".join(able)]
     return Installed(files.name, folder, " · ".join(filter(None, facts)), own not in folder.parents)
 
 
+def _context(tokens: int) -> str:
+    # L10N: how many tokens (pieces of text and picture) a model can hold at once.
+    return _("context {tokens}").format(tokens=f"{tokens:,}")
+
+
 def _offer(entry: CatalogueEntry, fit: Fit, arrived: int) -> Offer:
-    facts = f"{size(entry.bytes)} · {entry.licence} · context {entry.context:,}"
+    facts = " · ".join((size(entry.bytes), translated(entry.licence), _context(entry.context)))
     tone, verdict, numbers = fit_words(fit)
     return Offer(
-        entry.name, entry.title, facts, entry.quality, entry.bytes, arrived,
+        entry.name, entry.title, facts, translated(entry.quality), entry.bytes, arrived,
         entry.licence == FREE, fit.runs, tone, verdict, numbers,
     )  # fmt: skip
 
@@ -144,7 +166,12 @@ def _arrived(own: Path, name: str) -> int:
 def _machine(devices: Sequence[Device], free: int) -> str:
     graphics = [one for one in devices if one.kind in ("gpu", "igpu")]
     parts = [
-        f"{one.description or one.name} ({one.memory_free / GIB:.1f} GiB free)" for one in graphics
+        # L10N: name is a graphics card.
+        _("{name} ({free} GiB free)").format(
+            name=one.description or one.name, free=f"{one.memory_free / GIB:.1f}"
+        )
+        for one in graphics
     ]
-    parts.append(f"{free / GIB:.1f} GiB of main memory free")
-    return " · ".join(parts if graphics else ["No graphics device that llama.cpp can use", *parts])
+    parts.append(_("{free} GiB of main memory free").format(free=f"{free / GIB:.1f}"))
+    none = _("No graphics device that llama.cpp can use")
+    return " · ".join(parts if graphics else [none, *parts])

@@ -241,6 +241,7 @@ QFrame#banner[tone="bad"] { background: $bad_soft; border-color: $bad; }
 QFrame#banner[tone="warn"] { background: $warn_soft; border-color: $warn; }
 QFrame#banner QLabel#bannerTitle { font-weight: 600; color: $text; }
 QFrame#banner QLabel#bannerText { color: $text; }
+QFrame#banner QLabel#bannerDetail { color: $muted; }
 
 QLabel#sectionTitle { color: $text; font-size: 16px; font-weight: 600; }
 QLabel#boxTitle { color: $text; font-weight: 600; }

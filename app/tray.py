@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QIcon
 from PySide6.QtWidgets import QMenu, QSystemTrayIcon
 
 from app.capture.session_kind import SessionKind, session_kind
+from app.i18n import _
 from app.portal import on_bus
 
 MOST_RECENT = 5
@@ -49,8 +50,8 @@ class Tray(QObject):
         self.menu.addSeparator()
         self._after_recent = self.menu.addSeparator()
         self._recent: list[QAction] = []
-        self.menu.addAction("Show the window").triggered.connect(lambda *_: self.opened.emit())
-        self.menu.addAction("Quit").triggered.connect(lambda *_: self.quitting.emit())
+        self.menu.addAction(_("Show the window")).triggered.connect(lambda *_: self.opened.emit())
+        self.menu.addAction(_("Quit")).triggered.connect(lambda *_: self.quitting.emit())
         self.set_recent(())
 
     @staticmethod
@@ -98,7 +99,7 @@ class Tray(QObject):
             action.deleteLater()
         self._recent = []
         for result in results[:MOST_RECENT]:
-            title = f"Copy code: {result.title}"
+            title = _("Copy code: {title}").format(title=result.title)
             if len(title) > _LONGEST_TITLE:
                 title = title[: _LONGEST_TITLE - 1] + "…"
             # Names of files may hold the mark of a keyboard shortcut.

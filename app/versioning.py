@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from app.asides import Asides
+from app.i18n import _
 from app.incoming import PictureDesk
 from app.versions import Version
 
@@ -96,7 +97,7 @@ class VersionDesk(PictureDesk):
         if made:
             self.complete.emit(tree, made)
         elif had_some:
-            self.told.emit("No change")
+            self.told.emit(_("No change"))
         self.versions_changed.emit()
 
     def _put_back(self) -> None:

@@ -11,10 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from app.i18n import _
+from app.refining import shown
+
 CONVERSION, AGAIN, REFINE, PART, EDIT, CANDIDATE = (
     "conversion", "again", "refine", "part", "edit", "candidate",
 )  # fmt: skip
+# What is kept as the instruction of a version that has none of the user's; in English, since it is
+# read again in the history.
 AGAIN_WORDS = "Another try"
+REPEAT_WORDS = "Converted again"
 PART_WORDS = "Only the part at "
 
 
@@ -245,9 +251,18 @@ class VersionTree:
 def title(version: Version) -> str:
     """What people read about a version in a list."""
     if version.kind == REFINE:
-        return version.instruction
+        return shown(version.instruction)
     if version.kind == CANDIDATE:
-        return f"Candidate {version.candidate + 1}"
+        return _("Candidate {number}").format(number=version.candidate + 1)
     if version.kind == EDIT:
-        return "Edited by hand"
-    return version.instruction or "Conversion"
+        return _("Edited by hand")
+    return _title(version.instruction)
+
+
+def _title(kept: str) -> str:
+    if kept.startswith(PART_WORDS):
+        # L10N: place is like "20, 30 (200 × 100)": left, top (width × height), in pixels.
+        return _("Only the part at {place}").format(place=kept.removeprefix(PART_WORDS))
+    return {
+        "": _("Conversion"), AGAIN_WORDS: _("Another try"), REPEAT_WORDS: _("Converted again"),
+    }.get(kept, kept)  # fmt: skip

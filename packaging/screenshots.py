@@ -1,7 +1,7 @@
 """Take the pictures in assets/screenshots: `make screenshots`, on an X server of its own.
 
-Every window in both themes, after real conversions with the bundled model. The files it keeps
-(settings, history) lie in a temporary folder.
+Every window in both themes, after real conversions with the bundled model; in other languages than
+English the main window alone. The files it keeps (settings, history) lie in a temporary folder.
 """
 
 from __future__ import annotations
@@ -13,11 +13,16 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.views.main_window import MainWindow
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "assets" / "samples"
 SIZE = (1240, 800)
 SECONDS = 120.0
+ENGLISH = "en"
 # Actions that open a window of their own. Diagnostics would show the machine it was taken on.
 WINDOWS = ("settings", "models")
 
@@ -62,32 +67,42 @@ class Camera:
         print(path.name)
 
 
-def take_all(out: Path, theme: str) -> None:
-    """All windows in one theme."""
+def take_all(out: Path, theme: str, language: str) -> None:
+    """All windows in one theme; but for English only the main window."""
     camera = Camera(out, theme)
     from app.main import make_window, take_wish
     from app.session import State
     from app.store import settings as store
-    from app.views.windows import Windows
 
     path = Path(tempfile.mkdtemp()) / "settings.json"
-    store.save(store.Settings(theme=theme), path)
+    store.save(store.Settings(theme=theme, language=language), path)
     window = make_window(camera.application, path)
     window.resize(*SIZE)
     window.move(0, 0)
     window.show()
     camera.until(lambda: window.preview.web is not None, "the preview")
     camera.rest(3.0)
-    camera.take(window, "first-run")
+    if language == ENGLISH:
+        camera.take(window, "first-run")
     session = window.controller.session
     ends = (State.DONE, State.TRUNCATED, State.FAILED)
-    for name in ("chart", "login"):
+    for name in ("chart", "login") if language == ENGLISH else ("login",):
         take_wish(window, {"image": str(SAMPLES / f"{name}.png")})
         camera.until(lambda name=name: session.picture is not None, f"the sample {name}")
         camera.rest(0.5)
         camera.until(lambda: session.state in ends, "the conversion")
         camera.rest(2.5)
-        camera.take(window, name)
+        camera.take(window, name if language == ENGLISH else f"{name}-{language}")
+    if language == ENGLISH:
+        take_others(camera, window)
+    window.quit()
+    camera.rest(1.0)
+
+
+def take_others(camera: Camera, window: MainWindow) -> None:
+    """The comparison, the history, and the windows beside the main window."""
+    from app.views.windows import Windows
+
     window.preview.actions_by_name["compare"].setChecked(True)
     camera.rest(2.5)
     camera.take(window, "compare")
@@ -104,13 +119,12 @@ def take_all(out: Path, theme: str) -> None:
         camera.rest(2.0)
         camera.take(opened, name)
         opened.close()
-    window.quit()
-    camera.rest(1.0)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("theme", choices=("light", "dark"))
+    parser.add_argument("--language", default=ENGLISH)
     parser.add_argument("--out", type=Path, default=ROOT / "assets" / "screenshots")
     options = parser.parse_args()
     # Nothing of the user who takes them is shown, and nothing of theirs is touched.
@@ -121,7 +135,7 @@ def main() -> int:
     if os.geteuid() == 0:
         os.environ |= {"VISCODEX_RENDER_NO_SANDBOX": "1", "QTWEBENGINE_DISABLE_SANDBOX": "1"}
     options.out.mkdir(parents=True, exist_ok=True)
-    take_all(options.out, options.theme)
+    take_all(options.out, options.theme, options.language)
     sys.stdout.flush()
     os._exit(0)  # threads that still look for devices need not be waited for
 

@@ -9,9 +9,10 @@ from app.capture.handlers.mss_grab import MssHandler
 from app.capture.handlers.portal import PortalHandler
 from app.capture.handlers.qt_screen import QtScreenHandler
 from app.capture.models import Availability, CaptureError, CaptureHandler, ScreenInfo, Shot
+from app.i18n import N_, _
 
 _LOG = logging.getLogger(__name__)
-NO_WAY = "there is no way to grab the screen"
+NO_WAY = N_("there is no way to grab the screen")
 
 
 def default_handlers() -> tuple[CaptureHandler, ...]:
@@ -50,10 +51,10 @@ def grab(handlers: Sequence[CaptureHandler], screens: Sequence[ScreenInfo]) -> l
         except CaptureError as error:
             _LOG.warning("grabbing by %s failed: %s", handler.name, error)
             first = first or error
-    raise first or CaptureError(NO_WAY)
+    raise first or CaptureError(_(NO_WAY))
 
 
 def _most_telling(answers: Sequence[Availability]) -> Availability:
     """A reason that is not just "another handler is for that" wins."""
     telling = [answer for answer in answers if answer.reason]
-    return next(iter(telling), Availability(False, NO_WAY))
+    return next(iter(telling), Availability(False, _(NO_WAY)))

@@ -9,6 +9,7 @@ from typing import Protocol
 from PySide6.QtGui import QGuiApplication, QImage, QScreen
 
 from app.capture.geometry import NativeRect, Rect, ScreenPlace, native_place
+from app.i18n import N_, _
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,15 @@ class Shot:
 UNAVAILABLE, DENIED, TIMEOUT = "capture_unavailable", "capture_denied", "capture_timeout"
 """Codes of capture errors, as in the table of error texts."""
 
-OPEN_INSTEAD = "Open or paste a picture instead."
+OPEN_INSTEAD = N_("Open or paste a picture instead.")
 
 
 class CaptureError(Exception):
-    """The screens could not be grabbed. The text is for people."""
+    """The screens could not be grabbed. The text is for people, a reason without a full stop."""
 
-    def __init__(self, message: str, code: str = UNAVAILABLE, advice: str = OPEN_INSTEAD) -> None:
+    def __init__(self, message: str, code: str = UNAVAILABLE, advice: str = "") -> None:
         super().__init__(message)
-        self.code, self.advice = code, advice
+        self.code, self.advice = code, advice or _(OPEN_INSTEAD)
 
 
 class CaptureLeft(Exception):

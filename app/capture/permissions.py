@@ -13,17 +13,21 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.i18n import N_, _
+
 SETTINGS_ADDRESS = "x-apple.systempreferences:com.apple.preference.security?Privacy_ScreenCapture"
 _CORE_GRAPHICS = "/System/Library/Frameworks/CoreGraphics.framework/CoreGraphics"
 
 ASKED = (
-    "macOS asks whether VisCodex may record the screen",
-    "Allow it there, then quit and reopen VisCodex.",
+    N_("macOS asks whether VisCodex may record the screen"),
+    N_("Allow it there, then quit and reopen VisCodex."),
 )
 REFUSED = (
-    "VisCodex may not record the screen",
-    "Allow it in the settings under Privacy & Security > Screen & System Audio Recording, "
-    "then quit and reopen VisCodex.",
+    N_("VisCodex may not record the screen"),
+    N_(
+        "Allow it in the settings under Privacy & Security > Screen & System Audio Recording, "
+        "then quit and reopen VisCodex."
+    ),
 )
 
 
@@ -53,9 +57,9 @@ class ScreenAccess:
         if self._look():
             return Permission(True)
         if self._asked:
-            return Permission(False, *REFUSED)
+            return Permission(False, *map(_, REFUSED))
         self._asked = True
-        return Permission(True) if self._request() else Permission(False, *ASKED)
+        return Permission(True) if self._request() else Permission(False, *map(_, ASKED))
 
 
 def system_access(platform: str = sys.platform) -> ScreenAccess:

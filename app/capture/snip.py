@@ -9,6 +9,7 @@ from PySide6.QtGui import QImage
 
 from app.capture.geometry import NativeRect
 from app.capture.models import Shot
+from app.i18n import _
 from app.views.overlay import Overlay, OverlayColours
 
 
@@ -72,7 +73,7 @@ class Snip(QObject):
     def _take_last(self, asked: Overlay) -> None:
         """Select the last region on its own screen, or where that is gone on the one in use."""
         if self._last is None:
-            asked.tell("No region was taken before")
+            asked.tell(_("No region was taken before"))
             return
         screen, region = self._last
         named = (one for one in self.overlays if one.screen_name == screen)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from app.archive import About, Reopened
+from app.i18n import _
 from app.session import Failure
 from app.store.settings import Settings
 from app.versions import Version, VersionTree
@@ -43,7 +44,7 @@ class Archiving(QObject):
         self.chip.setDefaultAction(actions["private"])
         self.chip.setIconSize(ICON)
         self.chip.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.chip.setAccessibleName("Private mode")
+        self.chip.setAccessibleName(_("Private mode"))
         window.status.add_first(self.chip)
         if archive is None:
             self.chip.hide()
@@ -91,15 +92,17 @@ class Archiving(QObject):
 
     def _set_private(self, private: bool) -> None:
         self._window.keep(private=private)
-        announce(self.chip, "Private mode is on" if private else "Private mode is off")
+        announce(self.chip, _("Private mode is on") if private else _("Private mode is off"))
 
     def _show_private(self, private: bool) -> None:
         action = self._window.actions_by_name["private"]
-        action.setIconText("Private")
+        action.setIconText(_("Private"))
         action.setToolTip(
-            "Private mode: nothing is written to the history (Ctrl+Shift+P)"
+            _("Private mode: nothing is written to the history (Ctrl+Shift+P)")
             if private
-            else "What you convert is kept on this computer. Click for private mode (Ctrl+Shift+P)"
+            else _(
+                "What you convert is kept on this computer. Click for private mode (Ctrl+Shift+P)"
+            )
         )
         style = Qt.ToolButtonStyle
         # While it is off the chip is small: the status bar has to fit a small window.
@@ -140,9 +143,9 @@ class Archiving(QObject):
         stop = partial(self.controller.when_free, partial(self._fetch, number))
         self._window.banner.present(
             "info",
-            "A conversion is still running",
-            "It has to end before another picture is opened.",
-            [("Stop and open it", stop)],
+            _("A conversion is still running"),
+            _("It has to end before another picture is opened."),
+            [(_("Stop and open it"), stop)],
         )
 
     def _fetch(self, number: int) -> None:
@@ -153,7 +156,9 @@ class Archiving(QObject):
     def _arrived(self, found: Reopened | None) -> None:
         if found is None:
             self._window.show_failure(
-                Failure("history_broken", "This entry or its picture is gone.", "Choose another.")
+                Failure(
+                    "history_broken", _("This entry or its picture is gone."), _("Choose another.")
+                )
             )
         elif not self.controller.session.busy:
             self.controller.forget_crops()

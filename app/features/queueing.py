@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
+from app.i18n import ngettext
 from app.views.dress import announce
 from app.views.queue_strip import QueueStrip
 
@@ -35,5 +36,7 @@ class Queueing(QObject):
         self.strip.show_queue(queue)
         self._window.actions_by_name["next_picture"].setEnabled(bool(queue.waiting))
         if len(queue.waiting) > self._waiting:
-            announce(self.strip, f"{len(queue.waiting)} pictures wait")
+            count = len(queue.waiting)
+            words = ngettext("{count} picture waits", "{count} pictures wait", count)
+            announce(self.strip, words.format(count=count))
         self._waiting = len(queue.waiting)

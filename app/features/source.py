@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QGuiApplication
 
 from app.controller import failure_of
+from app.i18n import _
 from app.incoming import Region
 from app.views.source_pane import decode
 
@@ -94,7 +95,7 @@ class SourceTools(QObject):
 
     def _copy_line(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
-        self.pane.tell("Copied")
+        self.pane.tell(_("Copied"))
 
     def _copy_text(self) -> None:
         picture = self.controller.session.picture
@@ -105,10 +106,10 @@ class SourceTools(QObject):
                 return
             if session.words:
                 QGuiApplication.clipboard().setText(session.words)
-            self.pane.tell("Text copied" if session.words else "No text was found")
+            self.pane.tell(_("Text copied") if session.words else _("No text was found"))
 
         if not self.controller.session.words:
-            self.pane.tell("Reading the text…")
+            self.pane.tell(_("Reading the text…"))
         self.controller.read_text(copy)
 
     def _decode_whole(self) -> None:

@@ -12,7 +12,8 @@ from app.hotkeys.handlers.macos_carbon import MacHandler
 from app.hotkeys.handlers.portal import PortalHandler
 from app.hotkeys.handlers.windows_keys import WindowsHandler
 from app.hotkeys.handlers.x11_grab import X11Handler
-from app.hotkeys.models import BY_COMMAND, Combination, HotkeyError, HotkeyHandler, Told
+from app.hotkeys.models import Combination, HotkeyError, HotkeyHandler, Told, by_command
+from app.i18n import N_, _
 
 _HANDLERS: Mapping[SessionKind, Callable[[], HotkeyHandler]] = {
     SessionKind.X11: X11Handler,
@@ -68,7 +69,7 @@ class Hotkey(QObject):
     @property
     def method(self) -> str:
         """How the key is heard, for the settings."""
-        return self._handler.method if self._handler is not None else ""
+        return _(self._handler.method) if self._handler is not None else ""
 
     def set(self, text: str) -> None:
         """Listen for another combination (portable text of a QKeySequence), "" for none.
@@ -81,7 +82,7 @@ class Hotkey(QObject):
         if self._handler is not None:
             self._handler.unregister()
         if not text:
-            self._become(HotkeyState.OFF, "There is no hotkey.")
+            self._become(HotkeyState.OFF, _("There is no hotkey."))
             return
         try:
             combination = Combination.parse(text)
@@ -89,11 +90,13 @@ class Hotkey(QObject):
             self._become(HotkeyState.FAILED, str(error))
             return
         self.combination = combination
-        reason = self._handler.reason() if self._handler is not None else _NO_HANDLER
+        reason = self._handler.reason() if self._handler is not None else by_command(_NO_HANDLER)
         if self._handler is None or reason:
             self._become(HotkeyState.FAILED, reason)
             return
-        self._become(HotkeyState.WAITING, f"Asking the system for {combination.text}.")
+        self._become(
+            HotkeyState.WAITING, _("Asking the system for {keys}.").format(keys=combination.text)
+        )
         told = Told(
             pressed=lambda: self._heard.emit(number),
             active=lambda words: self._active.emit(number, words),
@@ -125,11 +128,14 @@ class Hotkey(QObject):
 
     def _become_active(self, number: int, words: str) -> None:
         if number == self._round and self.combination is not None:
-            self._become(HotkeyState.ACTIVE, words or f"{self.combination.text} starts a snip.")
+            self._become(
+                HotkeyState.ACTIVE,
+                words or _("{keys} starts a snip.").format(keys=self.combination.text),
+            )
 
     def _fail(self, number: int, words: str) -> None:
         if number == self._round:
             self._become(HotkeyState.FAILED, words)
 
 
-_NO_HANDLER = f"No key can be heard here. {BY_COMMAND}"
+_NO_HANDLER = N_("No key can be heard here.")

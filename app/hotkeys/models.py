@@ -11,13 +11,20 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 
 from app.hotkeys.keys import KEYS, MODIFIERS, KeyCodes, ModifierCodes
+from app.i18n import N_, _
 
 COMMAND = "viscodex --capture"
-BY_COMMAND = f"Give the command `{COMMAND}` a key in the system's keyboard settings."
+BY_COMMAND = N_("Give the command `{command}` a key in the system's keyboard settings.")
 _ALONE = frozenset(
     {Qt.Key.Key_Print, Qt.Key.Key_Pause, *(Qt.Key(Qt.Key.Key_F1.value + n) for n in range(24))}
 )
 """Keys that no text needs, so that they may go without a modifier."""
+
+
+def by_command(reason: str) -> str:
+    """A reason, and what helps where no key can be heard: a key for our command."""
+    advice = _(BY_COMMAND).format(command=COMMAND)
+    return f"{_(reason)} {advice}"
 
 
 class HotkeyError(Exception):
@@ -36,7 +43,7 @@ class Combination:
         """Read the portable text of a QKeySequence. Raises HotkeyError for what cannot work."""
         sequence = QKeySequence(text, QKeySequence.SequenceFormat.PortableText)
         if sequence.count() != 1:
-            raise HotkeyError("Press one key together with Ctrl, Alt or Shift.")
+            raise HotkeyError(_("Press one key together with Ctrl, Alt or Shift."))
         both = sequence[0]  # type: ignore[index]
         made = cls(both.keyboardModifiers(), both.key())
         _check(made, platform)
@@ -61,13 +68,17 @@ def _check(made: Combination, platform: str) -> None:
     control, alt = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
     strong = control | alt | Qt.KeyboardModifier.MetaModifier
     if made.key not in KEYS:
-        raise HotkeyError(f"{made.text} cannot be used: take a letter, a digit or F1 to F24.")
+        raise HotkeyError(
+            _("{keys} cannot be used: take a letter, a digit or F1 to F24.").format(keys=made.text)
+        )
     if made.key not in _ALONE and not made.modifiers & strong:
-        raise HotkeyError(f"{made.text} is needed for typing: add Ctrl or Alt.")
+        raise HotkeyError(_("{keys} is needed for typing: add Ctrl or Alt.").format(keys=made.text))
     types = made.key not in _ALONE and made.key.value < 0x100
     if platform != "darwin" and types and (made.modifiers & strong) == (control | alt):
         raise HotkeyError(
-            f"{made.text} is AltGr on many keyboards and types a letter: add or change a key."
+            _("{keys} is AltGr on many keyboards and types a letter: add or change a key.").format(
+                keys=made.text
+            )
         )
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from PySide6.QtCore import QObject, Signal
 
+from app.i18n import _
 from app.preview.latest import Latest
 from engine.errors import ErrorCode, VisCodexError
 
@@ -99,7 +100,7 @@ def chart_page(svg: bytes, size: tuple[int, int], ground: str, zoom: float) -> s
         f"<style>html {{ background: {ground}; }} body {{ margin: 0; min-height: 100vh; "
         "display: flex; } "
         f"img {{ display: block; flex: none; margin: auto; {sides} }}</style>"
-        f'<img alt="Chart" src="data:image/svg+xml;base64,{picture}"></html>'
+        f'<img alt="{_("Chart")}" src="data:image/svg+xml;base64,{picture}"></html>'
     )
 
 

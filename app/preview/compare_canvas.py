@@ -9,7 +9,9 @@ from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt, Signal
 from PySide6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-SNIP, DRAWN = "Snip", "Code"
+from app.i18n import N_, _
+
+SNIP, DRAWN = N_("Snip"), N_("Code")
 GAP = 12
 GRIP = 9
 
@@ -23,7 +25,7 @@ class CompareCanvas(QWidget):
         super().__init__()
         self.setObjectName("canvas")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setAccessibleName("Comparison of the snip and the code's picture")
+        self.setAccessibleName(_("Comparison of the snip and the code's picture"))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(120, 80)
         self._images: dict[str, QImage] = {}
@@ -119,8 +121,8 @@ class CompareCanvas(QWidget):
         painter.setClipRect(QRectF(line, frame.top(), frame.right() - line, frame.height()))
         self._draw(painter, "drawn", frame)
         painter.setClipping(False)
-        self._tag(painter, SNIP, frame, right=False)
-        self._tag(painter, DRAWN, frame, right=True)
+        self._tag(painter, _(SNIP), frame, right=False)
+        self._tag(painter, _(DRAWN), frame, right=True)
         highlight = self.palette().highlight().color()
         painter.setPen(QPen(highlight, 2))
         painter.drawLine(QPointF(line, frame.top()), QPointF(line, frame.bottom()))
@@ -133,7 +135,7 @@ class CompareCanvas(QWidget):
     def _paint_beside(self, painter: QPainter, frames: list[QRectF]) -> None:
         for name, words, frame in zip(("snip", "drawn"), (SNIP, DRAWN), frames, strict=True):
             self._draw(painter, name, frame)
-            self._tag(painter, words, frame, right=False)
+            self._tag(painter, _(words), frame, right=False)
 
     def _paint_onion(self, painter: QPainter, frames: list[QRectF]) -> None:
         self._draw(painter, "snip", frames[0])

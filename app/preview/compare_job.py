@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
+from app.incoming import failure_of
+from app.messages import told
 from app.preview.latest import Latest
 from engine.errors import VisCodexError
 
@@ -98,8 +100,8 @@ class Comparer(QObject):
         try:
             done = self._measure(wish)
         except VisCodexError as error:
-            text = " ".join(part for part in (error.message, error.advice) if part)
-            done = Comparison(wish.key, QImage(), QImage(), QImage(), problem=text)
+            problem = told(failure_of(error))
+            done = Comparison(wish.key, QImage(), QImage(), QImage(), problem=problem)
         except Exception as error:  # the thread has to outlive every failing comparison
             _LOG.exception("the comparison failed")
             done = Comparison(wish.key, QImage(), QImage(), QImage(), problem=str(error))

@@ -6,13 +6,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from app.i18n import N_
+
 MAX_MESSAGES = 200
 MAX_LENGTH = 500
 
 LEVELS: Mapping[str, tuple[str, str, str]] = {
-    "error": ("Error", "error", "bad"),
-    "warning": ("Warning", "warning", "warn"),
-    "info": ("Note", "info", "accent"),
+    "error": (N_("Error"), "error", "bad"),
+    "warning": (N_("Warning"), "warning", "warn"),
+    "info": (N_("Note"), "info", "accent"),
 }
 """Level -> word, icon, colour token."""
 

@@ -7,25 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.i18n import N_, _
 from app.preview.console import plain
 
 MAX_REFUSED = 200
 MAX_HOST = 60
 
 KINDS: Mapping[str, str] = {
-    "img-src": "Picture",
-    "style-src": "Style sheet",
-    "style-src-elem": "Style sheet",
-    "script-src": "Script",
-    "script-src-elem": "Script",
-    "font-src": "Font",
-    "media-src": "Sound or film",
-    "connect-src": "Connection",
-    "frame-src": "Page inside the page",
-    "object-src": "Embedded object",
-    "worker-src": "Script in the background",
-    "form-action": "Form",
-    "manifest-src": "Manifest",
+    "img-src": N_("Picture"),
+    "style-src": N_("Style sheet"),
+    "style-src-elem": N_("Style sheet"),
+    "script-src": N_("Script"),
+    "script-src-elem": N_("Script"),
+    "font-src": N_("Font"),
+    "media-src": N_("Sound or film"),
+    "connect-src": N_("Connection"),
+    "frame-src": N_("Page inside the page"),
+    "object-src": N_("Embedded object"),
+    "worker-src": N_("Script in the background"),
+    "form-action": N_("Form"),
+    "manifest-src": N_("Manifest"),
 }
 """Directive of the content policy -> what it holds back, in words."""
 
@@ -72,8 +73,8 @@ def _one(uri: str, kind: str) -> Refused:
     if host:
         address = f"{parts.path}?{parts.query}" if parts.query else parts.path or "/"
     return Refused(
-        KINDS.get(kind, "Resource"),
-        shorten(host or address.partition(":")[0] or "unknown", MAX_HOST),
+        _(KINDS.get(kind, N_("Resource"))),
+        shorten(host or address.partition(":")[0] or _("unknown"), MAX_HOST),
         shorten(address, 160),
     )
 

@@ -18,6 +18,7 @@ from PySide6.QtWebEngineCore import QWebEnginePage
 from PySide6.QtWebEngineWidgets import QWebEngineView
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.i18n import N_, _
 from app.preview import policy
 from app.preview.console import ConsoleLog, of_policy
 from app.preview.page import Documents, LockedPage, OnlyOwn, address_of, locked_profile
@@ -29,9 +30,9 @@ HANG_SECONDS = 6.0
 PULSE_SECONDS = 2.0
 """How often a page on screen is asked whether it is still alive."""
 
-ENDLESS = "A script of this page did not end and was stopped."
-CRASHED = "The page crashed. Nothing else was touched: it ran in a process of its own."
-TOO_LARGE = "The page is too large for the preview."
+ENDLESS = N_("A script of this page did not end and was stopped.")
+CRASHED = N_("The page crashed. Nothing else was touched: it ran in a process of its own.")
+TOO_LARGE = N_("The page is too large for the preview.")
 
 
 NOTHING = (0, 0, 0, 0)
@@ -74,7 +75,7 @@ class WebPreview(QWidget):
         self._interceptor = OnlyOwn(self)
         self._profile = locked_profile(self._documents, self._interceptor, self)
         self._view = QWebEngineView(self)
-        self._view.setAccessibleName("Preview of the page")
+        self._view.setAccessibleName(_("Preview of the page"))
         self._view.setAcceptDrops(False)  # a dropped picture belongs to the window, not the page
         self._view.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self._view.installEventFilter(self)
@@ -105,7 +106,7 @@ class WebPreview(QWidget):
         """Show a document as soon as the one being drawn is done; only the newest waits."""
         body = html.encode("utf-8", "replace")
         if len(body) > policy.MAX_DOCUMENT_BYTES:
-            self.broke.emit(TOO_LARGE)
+            self.broke.emit(_(TOO_LARGE))
             return
         if not self._ready:
             self._waiting = body
@@ -243,7 +244,7 @@ class WebPreview(QWidget):
         self._watchdog.stop()
         self._pulse.stop()
         self._ready = False
-        self.broke.emit(ENDLESS if self._hangs else CRASHED)
+        self.broke.emit(_(ENDLESS if self._hangs else CRASHED))
 
     # Ctrl and the wheel -----------------------------------------------------
 

@@ -23,6 +23,7 @@ from typing import Any
 import platformdirs
 
 from app.files import write_whole
+from app.i18n import _
 from app.store.settings_upgrades import SCHEMA_VERSION, upgrade, version_of
 from engine.errors import VisCodexError
 from engine.remote.server import Server
@@ -127,7 +128,10 @@ def load(path: Path) -> Loaded:
         return Loaded(Settings())
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        return Loaded(Settings(), f"The settings cannot be read ({reason}): defaults are used.")
+        return Loaded(
+            Settings(),
+            _("The settings cannot be read ({reason}): defaults are used.").format(reason=reason),
+        )
     except (ValueError, RecursionError):
         return Loaded(Settings(), _move_aside(path))
     return Loaded(_from_json(stored))
@@ -167,8 +171,10 @@ def _move_aside(path: Path) -> str:
         os.replace(path, broken)
     except OSError as error:
         _LOG.warning("broken settings could not be moved aside: %s", type(error).__name__)
-        return "The settings file is damaged and could not be moved aside: defaults are used."
-    return f"The settings file was damaged: it is now {BROKEN_NAME}, and defaults are used."
+        return _("The settings file is damaged and could not be moved aside: defaults are used.")
+    return _("The settings file was damaged: it is now {name}, and defaults are used.").format(
+        name=BROKEN_NAME
+    )
 
 
 def _from_json(stored: dict[str, Any]) -> Settings:

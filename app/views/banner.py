@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout
 
+from app.i18n import _
 from app.views.dress import Dresser, IconLabel, announce
 
 _ICONS = {"bad": "error", "warn": "warning", "info": "info"}
@@ -35,14 +36,20 @@ class Banner(QFrame):
         self._buttons.setSpacing(6)
         self._close = QToolButton()
         self._close.setObjectName("flat")
-        self._close.setAccessibleName("Close this message")
-        self._close.setToolTip("Close this message")
+        self._close.setAccessibleName(_("Close this message"))
+        self._close.setToolTip(_("Close this message"))
         self._close.clicked.connect(self.dismiss)
         dresser.icon(self._close, "close", "muted")
+        self._detail = QLabel()
+        self._detail.setObjectName("bannerDetail")
+        self._detail.setWordWrap(True)
+        self._detail.setTextFormat(Qt.TextFormat.PlainText)
+        self._detail.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         words = QVBoxLayout()
         words.setSpacing(2)
         words.addWidget(self._title)
         words.addWidget(self._text)
+        words.addWidget(self._detail)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(14, 9, 8, 9)
         layout.setSpacing(12)
@@ -60,12 +67,22 @@ class Banner(QFrame):
     def text(self) -> str:
         return self._text.text()
 
+    @property
+    def detail(self) -> str:
+        return self._detail.text()
+
     def present(
-        self, tone: str, title: str, text: str, actions: Sequence[QAction | tuple[str, object]] = ()
+        self,
+        tone: str,
+        title: str,
+        text: str,
+        actions: Sequence[QAction | tuple[str, object]] = (),
+        detail: str = "",
     ) -> None:
         """Show a message; `tone` is "bad", "warn" or "info".
 
-        `actions` are QActions or pairs of a text and a callable.
+        `actions` are QActions or pairs of a text and a callable; `detail` is what happened exactly,
+        as the part that failed puts it.
         """
         self._clear()
         self.setProperty("tone", tone)
@@ -75,11 +92,14 @@ class Banner(QFrame):
         self._title.setText(title)
         self._text.setText(text)
         self._text.setVisible(bool(text))
+        self._detail.setText(detail)
+        self._detail.setVisible(bool(detail))
         for entry in actions:
             self._buttons.addWidget(self._button(entry))
-        self.setAccessibleName(f"{title}. {text}")
+        spoken = "\n".join(filter(None, (title, text, detail)))
+        self.setAccessibleName(spoken)
         self.show()
-        announce(self, f"{title}. {text}", urgent=tone == "bad")
+        announce(self, spoken, urgent=tone == "bad")
 
     def dismiss(self) -> None:
         """Take the message away."""

@@ -16,12 +16,18 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.i18n import N_, _
 from app.versions import Version
 from app.views.dress import Dresser
 from app.views.versions_list import VersionsModel
 
 LARGE, SMALL = QSize(104, 66), QSize(48, 30)
-PARTS = (("layout", "layout"), ("colour", "colour"), ("pixels", "pixels"), ("text", "text"))
+PARTS = (
+    ("layout", N_("layout {percent} %")),
+    ("colour", N_("colour {percent} %")),
+    ("pixels", N_("pixels {percent} %")),
+    ("text", N_("text {percent} %")),
+)
 
 
 class _Card(QToolButton):
@@ -41,23 +47,26 @@ class _Card(QToolButton):
         """Say what is known of the answer by now."""
         alike, problem = self.version.similarity, self.version.problem
         percent = "–" if alike is None else f"{round(100 * alike)} %"
-        self.setText("Draws nothing" if problem else percent)
-        told = problem or "not compared"
+        self.setText(_("Draws nothing") if problem else percent)
+        told = problem or _("not compared")
         if alike is not None and not problem:
-            told = f"{round(100 * alike)} percent alike"
-        self.setAccessibleName(f"Candidate {place} of {count}, {told}")
+            told = _("{percent} % alike").format(percent=round(100 * alike))
+        # L10N: facts say how like the picture it is, or what is wrong with it.
+        name = _("Candidate {number} of {total}, {facts}")
+        self.setAccessibleName(name.format(number=place, total=count, facts=told))
         self.setToolTip(self._tip())
 
     def _tip(self) -> str:
         figures = self.version.likeness
         if not figures:
-            return self.version.problem or f"Candidate {self.version.candidate + 1}"
+            number = self.version.candidate + 1
+            return self.version.problem or _("Candidate {number}").format(number=number)
         parts = [
-            f"{name} {round(100 * value)} %"
-            for key, name in PARTS
+            _(words).format(percent=round(100 * value))
+            for key, words in PARTS
             if (value := figures.get(key)) is not None
         ]
-        return "Likeness to the picture: " + ", ".join(parts)
+        return _("Likeness to the picture: {parts}").format(parts=", ".join(parts))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()))
@@ -75,7 +84,7 @@ class CandidateStrip(QScrollArea):
     def __init__(self, dresser: Dresser, model: VersionsModel) -> None:
         super().__init__()
         self.setObjectName("strip")
-        self.setAccessibleName("Candidates")
+        self.setAccessibleName(_("Candidates"))
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)

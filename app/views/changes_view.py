@@ -15,12 +15,11 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QLabel, QPlainTextDocumentLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from app.changes import ADDED, GAP, REMOVED, Row, counts
+from app.i18n import _, ngettext
 from app.theme import Theme
 
 GROUNDS: Mapping[str, str] = {ADDED: "good_soft", REMOVED: "bad_soft", GAP: "raised"}
 """Kind of row -> colour of its ground; the symbol before the line says the same."""
-
-NO_CHANGE = "No change"
 
 
 class ChangesView(QWidget):
@@ -33,10 +32,10 @@ class ChangesView(QWidget):
         self._document: QTextDocument | None = None
         self.summary = QLabel()
         self.summary.setObjectName("changesSummary")
-        self.summary.setAccessibleName("Number of changes")
+        self.summary.setAccessibleName(_("Number of changes"))
         self.text = QPlainTextEdit()
         self.text.setObjectName("changes")
-        self.text.setAccessibleName("Changes")
+        self.text.setAccessibleName(_("Changes"))
         self.text.setReadOnly(True)
         self.text.setTabChangesFocus(True)
         self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
@@ -52,8 +51,11 @@ class ChangesView(QWidget):
         """Show the difference to the version that people know as `against`."""
         self._rows = rows
         added, removed = counts(rows)
-        what = f"+{added} \N{MINUS SIGN}{removed} lines" if rows else NO_CHANGE
-        self.summary.setText(f"{what} against {against}")
+        # L10N: before is "the version before" or "the code as it came".
+        words = _("+{added} \N{MINUS SIGN}{removed} lines against {before}")
+        if not rows:
+            words = _("No change against {before}")
+        self.summary.setText(words.format(added=added, removed=removed, before=against))
         self._fill()
 
     def take_font(self, font: QFont) -> None:
@@ -99,6 +101,6 @@ class ChangesView(QWidget):
 def row_text(row: Row, width: int) -> str:
     """A row as it is read: symbol, number of the line (the new one where there is one), line."""
     if row.kind == GAP:
-        noun = "line" if row.hidden == 1 else "lines"
-        return f"{GAP} {row.hidden} {noun} unchanged"
+        words = ngettext("{count} line unchanged", "{count} lines unchanged", row.hidden)
+        return f"{GAP} {words.format(count=row.hidden)}"
     return f"{row.kind} {row.after or row.before:>{width}}  {row.text}"

@@ -16,6 +16,7 @@ from app.export.names import suggested_name, suggested_stem
 from app.export.page import single_page
 from app.export.project import project_files, write_project
 from app.files import write_whole
+from app.i18n import _
 from app.outside import OutsideEditor
 from app.session import Failure
 from app.views import dialogs
@@ -119,12 +120,12 @@ class CodeActions(QObject):
     def copy(self) -> None:
         """Copy the whole code."""
         QGuiApplication.clipboard().setText(self._pane.edit.code)
-        self._pane.tell("Copied", "Code copied")
+        self._pane.tell(_("Copied"), _("Code copied"))
 
     def copy_selection(self) -> None:
         """Copy what is selected."""
         self._pane.edit.copy()
-        self._pane.tell("Copied", "Selection copied")
+        self._pane.tell(_("Copied"), _("Selection copied"))
 
     def save(self) -> None:
         """Ask for a place and save there."""
@@ -133,16 +134,16 @@ class CodeActions(QObject):
     def was_saved(self, path: Path) -> None:
         """The code is now in the file `path`."""
         self._saved_at = path
-        self._pane.tell(f"Saved {path.name}")
+        self._pane.tell(_("Saved {name}").format(name=path.name))
 
     def export_folder(self) -> None:
         """Ask for the name of a folder and make a project there."""
-        name, _ = QFileDialog.getSaveFileName(
+        name = QFileDialog.getSaveFileName(
             self._window,
-            "Export as a project folder",
+            _("Export as a project folder"),
             suggested_stem(self._pane.edit.code, self._target),
             options=QFileDialog.Option.DontConfirmOverwrite,
-        )
+        )[0]
         if name:
             self.export_folder_to(Path(name))
 
@@ -153,12 +154,12 @@ class CodeActions(QObject):
 
     def export_page(self) -> None:
         """Ask for a file and write the page into it, its style inside."""
-        name, _ = QFileDialog.getSaveFileName(
+        name = QFileDialog.getSaveFileName(
             self._window,
-            "Export as a single page",
+            _("Export as a single page"),
             suggested_name(self._pane.edit.code, "html"),
-            "HTML page (*.html)",
-        )
+            _("HTML page (*.html)"),
+        )[0]
         if name:
             path = Path(name)
             self.export_page_to(path if path.suffix else path.with_suffix(".html"))
@@ -171,7 +172,7 @@ class CodeActions(QObject):
     def _write(self, work: Callable[[], None], path: Path) -> None:
         self._window.controller.tasks.run(
             work,
-            lambda _: self._pane.tell(f"Exported {path.name}"),
+            lambda done: self._pane.tell(_("Exported {name}").format(name=path.name)),
             lambda error: self._failed(error, path),
         )
 
@@ -179,7 +180,7 @@ class CodeActions(QObject):
         failure = failure_of(error)
         if isinstance(error, OSError):
             reason = error.strerror or str(error)
-            advice = "Choose another name or folder."
+            advice = _("Choose another name or folder.")
             failure = Failure("save_failed", f"{path.name}: {reason}.", advice)
         self._window.show_failure(failure)
 
@@ -195,9 +196,11 @@ class CodeActions(QObject):
             self._failed(error, Path(name))
             return
         if started:
-            self._pane.tell("Opened", f"Opened {name}; what you save there comes back")
+            self._pane.tell(
+                _("Opened"), _("Opened {name}; what you save there comes back").format(name=name)
+            )
         else:
-            advice = "Save the code and open the file yourself."
+            advice = _("Save the code and open the file yourself.")
             self._window.show_failure(Failure("no_editor", "", advice))
         self._shared = code.rstrip()
 
@@ -209,13 +212,13 @@ class CodeActions(QObject):
             return
         self._window.banner.present(
             "info",
-            "The code was also changed in the other editor",
-            "Taking it replaces what is here; undo brings that back.",
-            [("Take it", lambda: self._take(text))],
+            _("The code was also changed in the other editor"),
+            _("Taking it replaces what is here; undo brings that back."),
+            [(_("Take it"), lambda: self._take(text))],
         )
 
     def _take(self, text: str) -> None:
         if not self._pane.busy:
             self._shared = text
             self._pane.take(text)
-            self._pane.tell("Updated", "Code updated from the other editor")
+            self._pane.tell(_("Updated"), _("Code updated from the other editor"))

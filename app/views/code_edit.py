@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QToolTip
 from app import indent
 from app.documents import changed_part, document_text, plain, units
 from app.highlight import Highlighter
+from app.i18n import _
 from app.search import Match
 from app.theme import Theme, code_font
 from app.views.gutter import Gutter
@@ -49,8 +50,8 @@ class CodeEdit(QPlainTextEdit):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.setObjectName("code")
-        self.setAccessibleName("Code")
-        self.setPlaceholderText("The code appears here.")
+        self.setAccessibleName(_("Code"))
+        self.setPlaceholderText(_("The code appears here."))
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.setTabChangesFocus(True)  # but where lines are selected, see focusNextPrevChild
         self.setReadOnly(True)
@@ -281,7 +282,9 @@ class CodeEdit(QPlainTextEdit):
         if (line, message) == self.error:
             return
         self.error = (line, message)
-        self.setAccessibleDescription(f"Error in line {line}: {message}" if line else "")
+        self.setAccessibleDescription(
+            _("Error in line {line}: {message}").format(line=line, message=message) if line else ""
+        )
         self._mark()
         self._gutter.update()
 
@@ -298,7 +301,11 @@ class CodeEdit(QPlainTextEdit):
         here = any(
             number == line and top <= y < top + height for number, top in self.visible_lines()
         )
-        return f"Line {line}: {message}" if here and message else ""
+        return (
+            _("Line {line}: {message}").format(line=line, message=message)
+            if here and message
+            else ""
+        )
 
     def viewportEvent(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:

@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QFont, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QMenu, QStackedWidget, QToolButton, QWidget
 
 from app.changes import Row, compare_lines
+from app.i18n import _
 from app.messages import TARGET_NAMES
 from app.tasks import TaskRunner
 from app.views.changes_view import ChangesView
@@ -44,7 +45,7 @@ class CodePane(Pane):
     settled = Signal()
 
     def __init__(self, actions: Mapping[str, QAction], dresser: Dresser) -> None:
-        super().__init__("Code")
+        super().__init__(_("Code"))
         self.busy = False
         self._actions = actions
         self._target = "html"
@@ -52,9 +53,9 @@ class CodePane(Pane):
         self._previous: tuple[str, str] | None = None
         self._tasks = TaskRunner(self)
         self._comparison = 0
-        self.target = Chip("Kind of code")
-        self.state = Chip("State of the code")
-        self.note = Chip("Note")
+        self.target = Chip(_("Kind of code"))
+        self.state = Chip(_("State of the code"))
+        self.note = Chip(_("Note"))
         self.edit = CodeEdit(dresser.theme)
         self.finder = FindBar(self.edit, actions, dresser)
         self.changes = ChangesView(dresser.theme)
@@ -79,12 +80,12 @@ class CodePane(Pane):
     def _fill_header(self, dresser: Dresser) -> None:
         self.more = QToolButton()
         self.more.setObjectName("flat")
-        self.more.setAccessibleName("More for the code")
-        self.more.setToolTip("More for the code")
+        self.more.setAccessibleName(_("More for the code"))
+        self.more.setToolTip(_("More for the code"))
         self.more.setIconSize(ICON)
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)
-        menu.setAccessibleName("More for the code")
+        menu.setAccessibleName(_("More for the code"))
         for group in _MENU:
             menu.addActions([self._actions[name] for name in group])
             menu.addSeparator()
@@ -134,12 +135,12 @@ class CodePane(Pane):
         self.edit.set_streaming(busy)
         self.finder.set_editable(not busy)
 
-    def set_previous(self, code: str | None, name: str = "the version before") -> None:
+    def set_previous(self, code: str | None, name: str = "") -> None:
         """The version that "changes" compares with, and what people call it.
 
         None compares with the code as it came, before it was edited.
         """
-        self._previous = None if code is None else (code, name)
+        self._previous = None if code is None else (code, name or _("the version before"))
         self._compare_soon()
 
     def take(self, code: str) -> None:
@@ -175,7 +176,7 @@ class CodePane(Pane):
             self._compare_timer.start()
 
     def _compare(self) -> None:
-        before, name = self._previous or (self._arrived, "the code as it came")
+        before, name = self._previous or (self._arrived, _("the code as it came"))
         self._comparison += 1
         number = self._comparison
 
@@ -191,11 +192,11 @@ class CodePane(Pane):
     # Header and keys --------------------------------------------------------
 
     def show_target(self, target: str) -> None:
-        self.target.show_text(TARGET_NAMES.get(target, ""))
+        self.target.show_text(_(TARGET_NAMES.get(target, "")))
         self._fit()
 
     def _show_state(self, edited: bool) -> None:
-        self.state.show_text("Edited" if edited else "", "Changed by hand since it came")
+        self.state.show_text(_("Edited") if edited else "", _("Changed by hand since it came"))
         self._fit()
 
     def tell(self, text: str, spoken: str = "") -> None:

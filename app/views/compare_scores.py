@@ -16,23 +16,31 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.i18n import N_, _, ngettext
+
 if TYPE_CHECKING:
     from engine.compare import Similarity
     from engine.hints import TextLine
 
 PARTS: tuple[tuple[str, str, str], ...] = (
-    ("text", "Text", "The words, and whether they stand at the same place"),
-    ("layout", "Layout", "Where something is drawn, whatever its colour"),
-    ("colour", "Colours", "The colours of the areas"),
-    ("pixels", "Details", "The fine structure, point by point"),
+    ("text", N_("Text"), N_("The words, and whether they stand at the same place")),
+    ("layout", N_("Layout"), N_("Where something is drawn, whatever its colour")),
+    ("colour", N_("Colours"), N_("The colours of the areas")),
+    ("pixels", N_("Details"), N_("The fine structure, point by point")),
 )
-WORDS = ((0.97, "nearly equal"), (0.85, "very close"), (0.7, "close"), (0.5, "in parts"))
+WORDS = (
+    (0.97, N_("nearly equal")),
+    (0.85, N_("very close")),
+    (0.7, N_("close")),
+    (0.5, N_("in parts")),
+)
+FAR_APART = N_("far apart")
 LONGEST = 120
 
 
 def in_words(figure: float) -> str:
     """What a figure of 0 to 1 means to the eye."""
-    return next((words for least, words in WORDS if figure >= least), "far apart")
+    return _(next((words for least, words in WORDS if figure >= least), FAR_APART))
 
 
 class CompareScores(QWidget):
@@ -45,7 +53,7 @@ class CompareScores(QWidget):
         self.total = QLabel()
         self.total.setObjectName("paneTitle")
         self.total.setWordWrap(True)
-        self.total.setAccessibleName("Similarity")
+        self.total.setAccessibleName(_("Similarity"))
         self.bars: dict[str, QProgressBar] = {}
         self.figures: dict[str, QLabel] = {}
         grid = QGridLayout()
@@ -54,25 +62,25 @@ class CompareScores(QWidget):
         grid.setVerticalSpacing(3)
         grid.setColumnStretch(1, 1)
         for row, (key, name, tip) in enumerate(PARTS):
-            label, bar, figure = QLabel(name), QProgressBar(), QLabel()
+            label, bar, figure = QLabel(_(name)), QProgressBar(), QLabel()
             bar.setRange(0, 100)
             bar.setTextVisible(False)
-            bar.setAccessibleName(name)
-            label.setToolTip(tip)
-            bar.setToolTip(tip)
+            bar.setAccessibleName(_(name))
+            label.setToolTip(_(tip))
+            bar.setToolTip(_(tip))
             figure.setObjectName("muted")
             self.bars[key], self.figures[key] = bar, figure
             for column, widget in enumerate((label, bar, figure)):
                 grid.addWidget(widget, row, column)
         self.lines = QPushButton()
         self.lines.setObjectName("link")
-        self.lines.setAccessibleName("Lines of text that are missing")
+        self.lines.setAccessibleName(_("Lines of text that are missing"))
         self.lines.setCheckable(True)
         self.lines.setAutoDefault(False)
         self.lines.toggled.connect(self._show_lines)
         self.list = QListWidget()
         self.list.setObjectName("notes")
-        self.list.setAccessibleName("Lines of text that the code's picture lacks")
+        self.list.setAccessibleName(_("Lines of text that the code's picture lacks"))
         self.list.setFixedHeight(110)
         self.list.setWordWrap(True)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -91,15 +99,17 @@ class CompareScores(QWidget):
     ) -> None:
         """The figures, and the lines of `lines` read in the snip that are missing."""
         total = likeness.total
-        self.total.setText(f"Similarity {total:.0%}: {in_words(total)}")
-        for key, name, _ in PARTS:
+        self.total.setText(
+            _("Similarity {percent}: {words}").format(percent=f"{total:.0%}", words=in_words(total))
+        )
+        for key, name, _tip in PARTS:
             figure: float | None = getattr(likeness, key)
-            said = "not measured" if figure is None else f"{figure:.0%}, {in_words(figure)}"
+            said = _("not measured") if figure is None else f"{figure:.0%}, {in_words(figure)}"
             self.bars[key].setValue(round(100 * (figure or 0.0)))
             self.bars[key].setEnabled(figure is not None)
             self.bars[key].setAccessibleDescription(said)
             self.figures[key].setText(said)
-            self.figures[key].setAccessibleName(f"{name}: {said}")
+            self.figures[key].setAccessibleName(f"{_(name)}: {said}")
         self._missing = list(missing)
         self._say_lines(lines)
         if self.lines.isChecked():
@@ -107,14 +117,17 @@ class CompareScores(QWidget):
 
     def _say_lines(self, lines: int) -> None:
         count = len(self._missing)
-        noun = "line" if count == 1 else "lines"
         if count:
-            text = f"{count} of {lines} {noun if lines == 1 else 'lines'} of text missing"
+            text = ngettext(
+                "{count} of {total} line of text missing",
+                "{count} of {total} lines of text missing",
+                lines,
+            ).format(count=count, total=lines)
         else:
-            text = "No line of text is missing" if lines else ""
+            text = _("No line of text is missing") if lines else ""
         self.lines.setText(text)
         self.lines.setAccessibleName(text)
-        self.lines.setToolTip("List them, and mark them in the picture" if count else "")
+        self.lines.setToolTip(_("List them, and mark them in the picture") if count else "")
         self.lines.setEnabled(count > 0)
         self.lines.setVisible(bool(text))
         if not count:

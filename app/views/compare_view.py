@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.actions import make_actions
+from app.i18n import N_, _
 from app.preview.compare_canvas import CompareCanvas
 from app.preview.compare_job import Comparer, Comparison, Wish
 from app.preview_actions import COMPARE_ACTIONS, MODES
@@ -28,9 +29,9 @@ from app.views.dress import Dresser, announce
 if TYPE_CHECKING:
     from engine.hints import TextLine
 
-WAITING = "The comparison follows when the code is complete."
-MEASURING = "Drawing the code at the size of the picture, and measuring it…"
-NO_SNIP = "There is no picture to compare with."
+WAITING = N_("The comparison follows when the code is complete.")
+MEASURING = N_("Drawing the code at the size of the picture, and measuring it…")
+NO_SNIP = N_("There is no picture to compare with.")
 
 
 class CompareView(QWidget):
@@ -55,7 +56,7 @@ class CompareView(QWidget):
             self.addAction(self.actions_by_name[spec.name])
             dresser.icon(self.actions_by_name[spec.name], spec.icon)
         self.modes = ActionSegments(
-            "Way to compare", {key: self.actions_by_name[f"compare_{key}"] for key, *_ in MODES}
+            _("Way to compare"), {key: self.actions_by_name[f"compare_{key}"] for key, *_ in MODES}
         )
         self.mode_name = QLabel()
         self.mode_name.setObjectName("muted")
@@ -68,7 +69,7 @@ class CompareView(QWidget):
         self.slider.setMinimumHeight(24)  # the handle and its ring
         self.slider.setPageStep(10)
         self.slider.valueChanged.connect(self._slid)
-        self._ends = (QLabel("Snip"), QLabel("Code"))
+        self._ends = (QLabel(_("Snip")), QLabel(_("Code")))
         for end in self._ends:
             end.setObjectName("muted")
         self.hint = QLabel()
@@ -138,17 +139,17 @@ class CompareView(QWidget):
 
     def _refresh(self) -> None:
         if not self._snip:
-            self.card.show_text(NO_SNIP)
+            self.card.show_text(_(NO_SNIP))
             self._stack.setCurrentIndex(0)
         elif not (self._final and self._code.strip()):
-            self.card.show_text(WAITING)
+            self.card.show_text(_(WAITING))
             self._stack.setCurrentIndex(0)
         elif self.isVisible():
             known = self.comparer.compare(self._wish())
             if known is not None:
                 self._show(known)
             elif self.comparison is None:
-                self.card.show_text(MEASURING)
+                self.card.show_text(_(MEASURING))
                 self._stack.setCurrentIndex(0)
 
     def _wish(self) -> Wish:
@@ -186,12 +187,12 @@ class CompareView(QWidget):
         self.slider.setVisible(slides)
         for end in self._ends:
             end.setVisible(mode == "onion")
-        name, tip = next((name, tip) for key, name, tip, _ in MODES if key == mode)
-        self.mode_name.setText(name)
-        self.hint.setText("" if slides else tip)
+        name, tip = next((name, tip) for key, name, tip, _icon in MODES if key == mode)
+        self.mode_name.setText(_(name))
+        self.hint.setText("" if slides else _(tip))
         self.hint.setVisible(not slides)
         self.slider.setAccessibleName(
-            "Opacity of the code's picture" if mode == "onion" else "Place of the line"
+            _("Opacity of the code's picture") if mode == "onion" else _("Place of the line")
         )
         if slides:
             self.slider.setValue(self._shares[mode])

@@ -14,6 +14,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
+from app.i18n import _, ngettext
 from app.views.dress import announce
 from app.views.overlay import OverlayColours
 
@@ -39,8 +40,8 @@ class Countdown(QWidget):
             | Qt.WindowType.WindowDoesNotAcceptFocus,
         )
         self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
-        self.setAccessibleName("Seconds until the snip")
-        self.setToolTip("Click to cancel")
+        self.setAccessibleName(_("Seconds until the snip"))
+        self.setToolTip(_("Click to cancel"))
         self.seconds = seconds
         self._colours = colours
         self._timer = QTimer(self)
@@ -54,7 +55,8 @@ class Countdown(QWidget):
         self.setGeometry(free.right() - SIDE - MARGIN, free.top() + MARGIN, SIDE, SIDE)
         self.show()
         self._timer.start()
-        announce(self, f"Snip in {self.seconds} seconds")
+        words = ngettext("Snip in {seconds} second", "Snip in {seconds} seconds", self.seconds)
+        announce(self, words.format(seconds=self.seconds))
 
     def stop(self) -> None:
         """Take it down; nothing is emitted any more."""

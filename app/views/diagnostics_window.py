@@ -23,7 +23,9 @@ from app.controller import Controller, failure_of
 from app.examination import Examination
 from app.files import write_whole
 from app.finding import Finding
+from app.i18n import N_, _
 from app.log import last_lines
+from app.phrases import translated
 from app.shelf import Owner
 from app.store.settings import Settings
 from app.theme import code_font
@@ -34,13 +36,13 @@ SHOWN_LINES = 200  # of the log
 CHECKS: Mapping[str, str] = {
     "python": "Python",
     "engine": "llama.cpp",
-    "devices": "Devices",
-    "model": "Bundled model",
-    "text reader": "Text reader",
-    "html preview": "Drawing pages",
-    "chart preview": "Drawing charts",
-    "isolation": "Isolation of charts",
-    "capture": "Snipping",
+    "devices": N_("Devices"),
+    "model": N_("Bundled model"),
+    "text reader": N_("Text reader"),
+    "html preview": N_("Drawing pages"),
+    "chart preview": N_("Drawing charts"),
+    "isolation": N_("Isolation of charts"),
+    "capture": N_("Snipping"),
 }
 """Names of the checks for people, in their order."""
 
@@ -57,7 +59,7 @@ class DiagnosticsWindow(Window):
         preview: Callable[[], str],
         log_folder: Path | None = None,
     ) -> None:
-        super().__init__(parent, "Diagnostics", 720, 640)
+        super().__init__(parent, _("Diagnostics"), 720, 640)
         self._owner = owner
         self._controller = controller
         self._preview = preview
@@ -68,20 +70,20 @@ class DiagnosticsWindow(Window):
         self.log = QPlainTextEdit()
         self.log.setObjectName("log")
         self.log.setReadOnly(True)
-        self.log.setAccessibleName("Log")
+        self.log.setAccessibleName(_("Log"))
         self.log.setFont(code_font())
         self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.log.setTabChangesFocus(True)
         self.log.setMinimumHeight(140)
-        self.log.setPlaceholderText("Nothing has been written yet.")
-        self.again = button("Run the checks again", self.examine)
-        self.copy = button("Copy report", self._copy, "primary")
-        self.save = button("Save report…", self._choose)
+        self.log.setPlaceholderText(_("Nothing has been written yet."))
+        self.again = button(_("Run the checks again"), self.examine)
+        self.copy = button(_("Copy report"), self._copy, "primary")
+        self.save = button(_("Save report…"), self._choose)
         self.note = text_label("", "muted")
-        self.note.setAccessibleName("What became of the report")
-        page = Page("Diagnostics")
+        self.note.setAccessibleName(_("What became of the report"))
+        page = Page(_("Diagnostics"))
         for title, widget in (
-            ("What converts", self.engine), ("Checks", self.checks), ("Log", self.log),
+            (_("What converts"), self.engine), (_("Checks"), self.checks), (_("Log"), self.log),
         ):  # fmt: skip
             page.column.addWidget(heading(title))
             page.column.addWidget(widget)
@@ -124,36 +126,43 @@ class DiagnosticsWindow(Window):
         """Run all checks again."""
         self.again.setEnabled(False)
         for name, title in CHECKS.items():
-            self.checks.put(name, title, "checking…", "busy")
+            self.checks.put(name, _(title), _("checking…"), "busy")
         self.examination.start()
 
     def _found(self, finding: Finding) -> None:
         state = "good" if finding.ok else ("bad" if finding.needed else "warn")
-        title = CHECKS.get(finding.name, finding.name)
-        self.checks.put(finding.name, title, finding.detail, state)
+        title = _(CHECKS.get(finding.name, finding.name))
+        self.checks.put(finding.name, title, translated(finding.detail), state)
 
     def _examined(self) -> None:
         self.again.setEnabled(True)
         found = {one.name for one in self.examination.findings}
         for name in CHECKS.keys() - found:
-            self.checks.put(name, CHECKS[name], "not checked", "warn")
-        bad = [one.name for one in self.examination.findings if not one.ok]
-        said = f"not in order: {', '.join(bad)}" if bad else "everything is in order"
-        announce(self, f"Checks done, {said}")
+            self.checks.put(name, _(CHECKS[name]), _("not checked"), "warn")
+        findings = self.examination.findings
+        bad = [_(CHECKS.get(one.name, one.name)) for one in findings if not one.ok]
+        if bad:
+            said = _("Checks done, not in order: {names}").format(names=", ".join(bad))
+        else:
+            said = _("Checks done, everything is in order")
+        announce(self, said)
 
     def _refresh(self) -> None:
         if not self.isVisible():
             return
         for name, text in self._engine_facts().items():
-            self.engine.put(name, name, text or "known once a model is loaded", "")
+            self.engine.put(
+                name, _(name), translated(text) or _("known once a model is loaded"), ""
+            )
 
     def _engine_facts(self) -> dict[str, str]:
+        """In English, for the report."""
         session = self._controller.session
         return {
-            "Model": session.model,
-            "Device": session.device,
-            "Why": session.device_note,
-            "Preview": self._preview(),
+            N_("Model"): session.model,
+            N_("Device"): session.device,
+            N_("Why"): session.device_note,
+            N_("Preview"): self._preview(),
         }
 
     def _show_log(self, lines: list[str]) -> None:
@@ -168,12 +177,13 @@ class DiagnosticsWindow(Window):
 
     def _copied(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
-        self._say("The report is on the clipboard. There is nothing private in it.")
+        self._say(_("The report is on the clipboard. There is nothing private in it."))
 
     def _choose(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(
-            self, "Save the report", "viscodex-report.txt", "Text (*.txt);;JSON (*.json)"
-        )
+        filters = _("Text (*.txt);;JSON (*.json)")
+        name = QFileDialog.getSaveFileName(
+            self, _("Save the report"), "viscodex-report.txt", filters
+        )[0]
         if name:
             self.save_to(Path(name))
 
@@ -184,14 +194,16 @@ class DiagnosticsWindow(Window):
     def _write(self, path: Path, text: str) -> None:
         self._controller.tasks.run(
             partial(write_whole, path, text.encode()),
-            lambda _: self._say(f"Saved {path.name}. There is nothing private in it."),
+            lambda done: self._say(
+                _("Saved {name}. There is nothing private in it.").format(name=path.name)
+            ),
             self._failed,
         )
 
     def _make(self, name: str, then: Callable[[str], None]) -> None:
         settings, findings = self._owner.settings, list(self.examination.findings)
         if self.examination.running:
-            self._say("The checks still run: the report has those that are done.")
+            self._say(_("The checks still run: the report has those that are done."))
         self._controller.tasks.run(
             partial(_report, name, settings, findings, self._engine_facts(), self._log_folder),
             then,
@@ -201,7 +213,7 @@ class DiagnosticsWindow(Window):
     def _failed(self, error: Exception) -> None:
         failure = failure_of(error)
         reason = getattr(error, "strerror", None) or failure.message
-        self._say(f"That did not work: {reason}. Choose another place.")
+        self._say(_("That did not work: {reason}. Choose another place.").format(reason=reason))
 
     def _say(self, text: str) -> None:
         self.note.setText(text)
@@ -219,6 +231,15 @@ def _report(
 
     report = make_report(findings, settings, log_folder, engine)
     return report.for_file(Path(name))
+
+
+_STATES: Mapping[str, str] = {
+    "good": N_("in order"),
+    "warn": N_("attention"),
+    "bad": N_("not in order"),
+    "busy": N_("being checked"),
+}
+"""What the icon of a row says to screen readers."""
 
 
 class _Table(QFrame):
@@ -249,7 +270,7 @@ class _Table(QFrame):
         icon, label = self.rows[key]
         if state:
             self._dresser.icon(icon, *self._ICONS[state])
-            icon.setAccessibleName(state)
+            icon.setAccessibleName(_(_STATES[state]))
         label.setText(text)
         label.setAccessibleName(f"{name}: {text}")
 

@@ -23,7 +23,8 @@ from app.actions import ACTIONS, OVERLAY_KEYS, PICTURE_KEYS
 from app.controller import failure_of
 from app.export.names import suggested_name
 from app.files import write_whole
-from app.intake import FILE_FILTER
+from app.i18n import N_, _
+from app.intake import file_filter
 from app.preview_actions import COMPARE_ACTIONS, PREVIEW_ACTIONS
 from app.session import Failure
 
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
     from app.views.main_window import MainWindow
 
 SUFFIXES = {"html": ".html", "matplotlib": ".py"}
-_CODE_FILTERS = {"html": "HTML page (*.html)", "matplotlib": "Python script (*.py)"}
-_PICTURE_FILTER = "Drawn picture (*.png)"
+_CODE_FILTERS = {"html": N_("HTML page (*.html)"), "matplotlib": N_("Python script (*.py)")}
+_PICTURE_FILTER = N_("Drawn picture (*.png)")
 
 
 def open_picture(parent: QWidget) -> Path | None:
     """Ask for a picture file."""
-    name, _ = QFileDialog.getOpenFileName(parent, "Open a picture", "", FILE_FILTER)
+    name = QFileDialog.getOpenFileName(parent, _("Open a picture"), "", file_filter())[0]
     return Path(name) if name else None
 
 
@@ -45,14 +46,15 @@ def save_result(window: MainWindow) -> None:
     """Ask for a place and save the code there, or the drawn picture for a name in .png."""
     target = window.controller.session.result.target or "html"
     suggestion = suggested_name(window.code.edit.code, target)
+    picture = _(_PICTURE_FILTER)
     name, chosen = QFileDialog.getSaveFileName(
-        window, "Save", suggestion, f"{_CODE_FILTERS[target]};;{_PICTURE_FILTER}"
+        window, _("Save"), suggestion, f"{_(_CODE_FILTERS[target])};;{picture}"
     )
     if not name:
         return
     path = Path(name)
     if not path.suffix:
-        path = path.with_suffix(".png" if chosen == _PICTURE_FILTER else SUFFIXES[target])
+        path = path.with_suffix(".png" if chosen == picture else SUFFIXES[target])
     save_to(window, path)
 
 
@@ -67,9 +69,9 @@ def save_to(window: MainWindow, path: Path) -> None:
         data = _draw(code, target, width) if picture else f"{code.rstrip()}\n".encode()
         write_whole(path, data)
 
-    def saved(_: object) -> None:
+    def saved(done: object) -> None:
         if picture:
-            window.code.tell(f"Saved {path.name}")
+            window.code.tell(_("Saved {name}").format(name=path.name))
         else:
             window.code_actions.was_saved(path)
 
@@ -77,7 +79,7 @@ def save_to(window: MainWindow, path: Path) -> None:
         failure = failure_of(error)
         if isinstance(error, OSError):
             reason = error.strerror or str(error)
-            failure = Failure("save_failed", f"{path.name}: {reason}.", "Choose another folder.")
+            failure = Failure("save_failed", f"{path.name}: {reason}.", _("Choose another folder."))
         window.show_failure(failure)
 
     window.controller.tasks.run(work, saved, failed)
@@ -96,7 +98,7 @@ def _draw(code: str, target: str, width: int) -> bytes:
     with PlotRunner() as runner:
         result = runner.run(code)
     if result.png is None:
-        raise VisCodexError(ErrorCode.render_failed, result.error or "No picture was drawn.", "")
+        raise VisCodexError(ErrorCode.render_failed, result.error or _("No picture was drawn."))
     return result.png
 
 
@@ -110,24 +112,24 @@ def show_shortcuts(parent: QWidget) -> None:
 def shortcuts_dialog(parent: QWidget) -> QDialog:
     """The dialog with the list of shortcuts."""
     dialog = QDialog(parent)
-    dialog.setWindowTitle("Keyboard shortcuts")
+    dialog.setWindowTitle(_("Keyboard shortcuts"))
     rows = []
     for title, table in (
-        ("In the window", ACTIONS),
-        ("In the preview", PREVIEW_ACTIONS),
-        ("In the comparison", COMPARE_ACTIONS),
+        (_("In the window"), ACTIONS),
+        (_("In the preview"), PREVIEW_ACTIONS),
+        (_("In the comparison"), COMPARE_ACTIONS),
     ):
         rows.append((title, ""))
         for spec in table:
             if spec.keys:
                 keys = QKeySequence(spec.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)
-                rows.append((keys, spec.text.rstrip("…")))
+                rows.append((keys, _(spec.text).rstrip("…")))
         if table is ACTIONS:
-            rows.append(("F10", "Menu"))
-    rows.append(("In the picture", ""))
-    rows.extend(PICTURE_KEYS)
-    rows.append(("While snipping", ""))
-    rows.extend(OVERLAY_KEYS)
+            rows.append(("F10", _("Menu")))
+    rows.append((_("In the picture"), ""))
+    rows.extend((_(keys), _(text)) for keys, text in PICTURE_KEYS)
+    rows.append((_("While snipping"), ""))
+    rows.extend((_(keys), _(text)) for keys, text in OVERLAY_KEYS)
     cells = "".join(
         f"<tr><td style='padding:4px 28px 4px 0'>{escape(keys)}</td><td style='padding:4px 0'>"
         f"{escape(text)}</td></tr>"
@@ -136,7 +138,7 @@ def shortcuts_dialog(parent: QWidget) -> QDialog:
         for keys, text in rows
     )
     label = QLabel(f"<table>{cells}</table>")
-    label.setAccessibleName("Keyboard shortcuts")
+    label.setAccessibleName(_("Keyboard shortcuts"))
     label.setMargin(8)
     label.setTextInteractionFlags(
         Qt.TextInteractionFlag.TextSelectableByMouse

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import icons
+from app.i18n import _
 from app.theme import Theme
 
 ICON = QSize(18, 18)
@@ -109,6 +110,29 @@ class ActionButton(QPushButton):
         self.setAccessibleName(self._action.text().rstrip("…"))
 
 
+class YieldingRow(QWidget):
+    """A row of controls. Where it is too narrow the first of the buttons in `words` lose their
+    words and keep their icons."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[tuple[QPushButton, str]] = []
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.fit()
+
+    def fit(self) -> None:
+        """Give the words to as many as have room; also after a button came or went."""
+        layout = self.layout()
+        for button, text in self.words:
+            button.setText(text)
+        for button, _text in self.words:
+            if layout is None or layout.sizeHint().width() <= self.width():
+                return
+            button.setText("")
+
+
 class Pane(QFrame):
     """A framed pane: header with title and controls, body below."""
 
@@ -177,7 +201,10 @@ class Chip(QLabel):
 
 
 class Segments(QWidget):
-    """A row of exclusive buttons. `chosen(key)` tells what the user picked."""
+    """A row of exclusive buttons. `chosen(key)` tells what the user picked.
+
+    `choices` come from a table: key, text and tip, still to be translated.
+    """
 
     chosen = Signal(str)
 
@@ -192,10 +219,10 @@ class Segments(QWidget):
         layout.setContentsMargins(2, 2, 2, 2)
         layout.setSpacing(0)
         for key, text, tip in choices:
-            button = QPushButton(text)
+            button = QPushButton(_(text))
             button.setCheckable(True)
-            button.setToolTip(tip)
-            button.setAccessibleName(f"{name}: {text}")
+            button.setToolTip(_(tip))
+            button.setAccessibleName(f"{name}: {_(text)}")
             button.clicked.connect(self._told(key))
             self._group.addButton(button)
             self._buttons[key] = button

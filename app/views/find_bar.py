@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import search
+from app.i18n import _, ngettext
 from app.search import Match
 from app.views.code_edit import CodeEdit
 from app.views.dress import ICON, Dresser, announce, flat_button
@@ -32,21 +33,21 @@ class FindBar(QWidget):
         super().__init__()
         self.setObjectName("findBar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setAccessibleName("Find in the code")
+        self.setAccessibleName(_("Find in the code"))
         self._edit = edit
         self._case = actions["match_case"]
         self.matches: list[Match] = []
-        self.needle = _field("Find", "Text to find")
+        self.needle = _field(_("Find"), _("Text to find"))
         self.count = QLabel()
-        self.count.setAccessibleName("Matches")
-        self.replacement = _field("Replace with", "Text to put in its place")
-        self.replace_one = _button("Replace", self.replace)
-        self.replace_every = _button("Replace all", self.replace_all)
+        self.count.setAccessibleName(_("Matches"))
+        self.replacement = _field(_("Replace with"), _("Text to put in its place"))
+        self.replace_one = _button(_("Replace"), self.replace)
+        self.replace_every = _button(_("Replace all"), self.replace_all)
         self._close = QToolButton()
         self._close.setObjectName("flat")
         self._close.setIconSize(ICON)
-        self._close.setAccessibleName("Close the search")
-        self._close.setToolTip("Close (Esc)")
+        self._close.setAccessibleName(_("Close the search"))
+        self._close.setToolTip(_("Close (Esc)"))
         self._close.clicked.connect(self.leave)
         dresser.icon(self._close, "close", "muted")
         self._lay_out(actions)
@@ -208,9 +209,13 @@ class FindBar(QWidget):
         if not sought:
             text = ""
         elif not total:
-            text = "No match"
+            text = _("No match")
         else:
-            text = f"{number + 1} of {total}" if number >= 0 else f"{total}"
+            text = (
+                _("{number} of {total}").format(number=number + 1, total=total)
+                if number >= 0
+                else f"{total}"
+            )
         found = "false" if sought and not total else "true"
         self.count.setText(text)
         if self.count.property("found") != found:
@@ -252,7 +257,8 @@ class FindBar(QWidget):
             cursor.setPosition(block.position() + min(column, block.length() - 1))
             edit.setTextCursor(cursor)
         self._search()
-        announce(self, f"{number} replaced")
+        words = ngettext("{count} match replaced", "{count} matches replaced", number)
+        announce(self, words.format(count=number))
 
 
 def _field(name: str, tip: str) -> QLineEdit:

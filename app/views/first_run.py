@@ -8,12 +8,14 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
+from app.i18n import _
+from app.messages import told
 from app.shelf import Shelf, failure_on
 from app.store.settings import Settings
 from app.views.dress import Dresser, IconLabel
 from app.views.fields import Page, TabChain, button, text_label
 from app.views.model_card import ModelCard
-from app.views.model_content import of_offer, told
+from app.views.model_content import of_offer
 
 OFFERED = 2  # larger models that are named here; all others are in the manager
 WIDTH = 720
@@ -27,7 +29,7 @@ class FirstRunPage(Page):
     sample = Signal()
 
     def __init__(self, actions: Mapping[str, QAction], dresser: Dresser, shelf: Shelf) -> None:
-        super().__init__("Welcome")
+        super().__init__(_("Welcome"))
         self.setObjectName("startArea")
         self.inside.setObjectName("start")
         self.inside.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -35,34 +37,38 @@ class FirstRunPage(Page):
         self._dresser = dresser
         self.cards: dict[str, ModelCard] = {}
         self._tabs = TabChain()
-        self.looking = text_label("Looking which larger models fit this machine…", "muted")
-        self.looking.setAccessibleName("Larger models")
+        self.looking = text_label(_("Looking which larger models fit this machine…"), "muted")
+        self.looking.setAccessibleName(_("Larger models"))
         self._offers = QVBoxLayout()
         self._offers.setSpacing(8)
-        self.all_models = button("All models and servers…", actions["models"].trigger, "link")
-        self.try_sample = button("Try the sample", self.sample.emit, "primary")
+        self.all_models = button(_("All models and servers…"), actions["models"].trigger, "link")
+        self.try_sample = button(_("Try the sample"), self.sample.emit, "primary")
         dresser.icon(self.try_sample, "sample", "on_accent")
         self.key = text_label("")
         self.change_key = button(
-            "Change or test it…", actions["hotkey"].trigger, name="Change or test the hotkey"
+            _("Change or test it…"), actions["hotkey"].trigger, name=_("Change or test the hotkey")
         )
-        self.go_on = button("Go on without", self.left.emit, name="Leave this page")
+        self.go_on = button(_("Go on without"), self.left.emit, name=_("Leave this page"))
         inside = QVBoxLayout()
         inside.setSpacing(12)
-        title = text_label("Turn a picture into code", "startTitle")
+        title = text_label(_("Turn a picture into code"), "startTitle")
         inside.addWidget(title)
         inside.addWidget(
             text_label(
-                "Snip any part of the screen: an interface becomes HTML, a chart becomes "
-                "matplotlib. Everything runs on this computer. Nothing is uploaded.",
+                _(
+                    "Snip any part of the screen: an interface becomes HTML, a chart becomes "
+                    "matplotlib. Everything runs on this computer. Nothing is uploaded."
+                ),
                 "startText",
             )
         )
         inside.addWidget(self._models_step())
         inside.addWidget(
-            self._step("2", "Try it", "One click converts a small sign-in form.", self.try_sample)
+            self._step(
+                "2", _("Try it"), _("One click converts a small sign-in form."), self.try_sample
+            )
         )
-        inside.addWidget(self._step("3", "Learn the key", self.key, self.change_key))
+        inside.addWidget(self._step("3", _("Learn the key"), self.key, self.change_key))
         foot = QHBoxLayout()
         foot.addStretch(1)
         foot.addWidget(self.go_on)
@@ -87,7 +93,9 @@ class FirstRunPage(Page):
         keys = QKeySequence(settings.hotkey)
         text = keys.toString(QKeySequence.SequenceFormat.NativeText)
         self.key.setText(
-            f"{text} starts a snip, whatever is in front." if text else "No key is set yet."
+            _("{keys} starts a snip, whatever is in front.").format(keys=text)
+            if text
+            else _("No key is set yet.")
         )
 
     def refresh(self) -> None:
@@ -124,9 +132,9 @@ class FirstRunPage(Page):
         ]
         self._tabs.set([*cards, self.all_models, self.try_sample, self.change_key, self.go_on])
         self.looking.setText(
-            "Larger models are better, and these fit this machine:"
+            _("Larger models are better, and these fit this machine:")
             if shown
-            else "No larger model fits the memory that is free here. A server can help out."
+            else _("No larger model fits the memory that is free here. A server can help out.")
         )
 
     def _pressed(self, name: str, title: str, key: str) -> None:
@@ -147,12 +155,14 @@ class FirstRunPage(Page):
         ready.addWidget(mark, 0, Qt.AlignmentFlag.AlignTop)
         ready.addWidget(
             text_label(
-                "The bundled model is ready: quick on any computer, rough in its results. "
-                "It is used until you choose another one."
+                _(
+                    "The bundled model is ready: quick on any computer, rough in its results. "
+                    "It is used until you choose another one."
+                )
             ),
             1,
         )
-        frame = self._step("1", "Pick a model", "")
+        frame = self._step("1", _("Pick a model"), "")
         column = frame.layout()
         assert isinstance(column, QVBoxLayout)
         column.addLayout(ready)

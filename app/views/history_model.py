@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 
 from app.archive import Archive
+from app.i18n import _
 from app.messages import TARGET_NAMES
 from app.views.rows import Role
 from app.views.thumbs import Thumbs
@@ -114,7 +115,7 @@ class HistoryModel(QAbstractListModel):
 
 def facts(entry: Entry) -> str:
     """One line about an entry: kind, time, likeness."""
-    kind = TARGET_NAMES.get(entry.kind, entry.kind)
+    kind = _(TARGET_NAMES.get(entry.kind, entry.kind))
     parts = (kind, clock_text(entry.time), alike_text(entry.similarity))
     return " · ".join(filter(None, parts))
 
@@ -122,8 +123,8 @@ def facts(entry: Entry) -> str:
 _READERS: dict[int, Callable[[Entry], Any]] = {
     Qt.ItemDataRole.DisplayRole: lambda entry: entry.title,
     Qt.ItemDataRole.ToolTipRole: lambda entry: f"{entry.title}\n{facts(entry)}",
-    Qt.ItemDataRole.AccessibleTextRole: lambda entry: (
-        f"{entry.title}, {facts(entry)}" + (", pinned" if entry.pinned else "")
+    Qt.ItemDataRole.AccessibleTextRole: lambda entry: ", ".join(
+        filter(None, (entry.title, facts(entry), _("pinned") if entry.pinned else ""))
     ),
     Role.FACTS: facts,
     Role.MARK: lambda entry: "pinned" if entry.pinned else "",

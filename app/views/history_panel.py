@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.archive import Archive
+from app.i18n import N_, _
 from app.views.dress import ICON, Dresser, Segments, ShortLabel, announce
 from app.views.history_model import HistoryModel
 from app.views.rows import RowList
@@ -25,13 +26,13 @@ from app.views.rows import RowList
 SEARCH_MS = 180
 UNDO_MS = 12_000
 KINDS = (
-    ("", "All", "Everything that was converted"),
-    ("html", "HTML", "Pages only"),
-    ("matplotlib", "Chart", "Charts only"),
+    ("", N_("All"), N_("Everything that was converted")),
+    ("html", "HTML", N_("Pages only")),
+    ("matplotlib", N_("Chart"), N_("Charts only")),
 )
-NOTHING = "What you convert is kept here, on this computer only."
-NOTHING_FOUND = "Nothing was found."
-PRIVATE = "Private mode is on: nothing new is kept, and nothing here can be changed."
+NOTHING = N_("What you convert is kept here, on this computer only.")
+NOTHING_FOUND = N_("Nothing was found.")
+PRIVATE = N_("Private mode is on: nothing new is kept, and nothing here can be changed.")
 
 
 class _List(RowList):
@@ -64,27 +65,27 @@ class HistoryPanel(QWidget):
         self._selected: int | None = None
         self.model = HistoryModel(archive)
         self.search = QLineEdit()
-        self.search.setAccessibleName("Search the history")
-        self.search.setPlaceholderText("Search titles, texts and code")
+        self.search.setAccessibleName(_("Search the history"))
+        self.search.setPlaceholderText(_("Search titles, texts and code"))
         self.search.setClearButtonEnabled(True)
-        self.kinds = Segments("Kind", KINDS)
+        self.kinds = Segments(_("Kind"), KINDS)
         self.kinds.set_choice("")
         self.pinned = QToolButton()
         self.pinned.setObjectName("flat")
         self.pinned.setCheckable(True)
         self.pinned.setIconSize(ICON)
-        self.pinned.setAccessibleName("Only pinned ones")
-        self.pinned.setToolTip("Only pinned ones")
+        self.pinned.setAccessibleName(_("Only pinned ones"))
+        self.pinned.setToolTip(_("Only pinned ones"))
         self.pinned.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         dresser.icon(self.pinned, "pin")
-        self.list = _List("History", dresser)
+        self.list = _List(_("History"), dresser)
         self.list.setModel(self.model)
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self._empty = _note(NOTHING)
+        self._empty = _note(_(NOTHING))
         self.pages = QStackedWidget()
         self.pages.addWidget(self._empty)
         self.pages.addWidget(self.list)
-        self.private_note = _note(PRIVATE)
+        self.private_note = _note(_(PRIVATE))
         self.private_note.setMargin(8)
         self.private_note.hide()
         self._timer = QTimer(self)
@@ -111,9 +112,9 @@ class HistoryPanel(QWidget):
         row.setContentsMargins(10, 4, 6, 4)
         self._undo_text = ShortLabel()
         self._undo_text.setObjectName("bannerText")
-        self.undo = QPushButton("Undo")
+        self.undo = QPushButton(_("Undo"))
         self.undo.setAutoDefault(False)
-        self.undo.setAccessibleName("Undo the deletion")
+        self.undo.setAccessibleName(_("Undo the deletion"))
         row.addWidget(self._undo_text, 1)
         row.addWidget(self.undo)
         self.undo_bar.hide()
@@ -165,7 +166,7 @@ class HistoryPanel(QWidget):
 
     def _looked(self, total: int) -> None:
         asked = bool(self.search.text().strip() or self.kinds.choice or self.pinned.isChecked())
-        self._empty.setText(NOTHING_FOUND if asked else NOTHING)
+        self._empty.setText(_(NOTHING_FOUND if asked else NOTHING))
         self.pages.setCurrentIndex(1 if total else 0)
         row = -1 if self._selected is None else self.model.row_of(self._selected)
         if row >= 0:
@@ -192,7 +193,7 @@ class HistoryPanel(QWidget):
         entry = self.model.entry(self.list.currentIndex().row())
         if entry is not None and not self._archive.private:
             self._archive.pin(entry.id, not entry.pinned)
-            announce(self, "No longer pinned" if entry.pinned else "Pinned")
+            announce(self, _("No longer pinned") if entry.pinned else _("Pinned"))
 
     def _delete(self) -> None:
         row = self.list.currentIndex().row()
@@ -203,16 +204,16 @@ class HistoryPanel(QWidget):
         if below is not None:  # the next Delete hits the neighbour
             self.list.setCurrentIndex(self.model.index(self.model.row_of(below.id)))
         self._archive.delete([entry.id])
-        self._undo_text.show_text(f"Deleted: {entry.title}")
+        self._undo_text.show_text(_("Deleted: {title}").format(title=entry.title))
         self._undo_text.setToolTip(entry.title)
         self.undo_bar.show()
         self._undo_timer.start()
-        announce(self, f"Deleted {entry.title}")
+        announce(self, _("Deleted {title}").format(title=entry.title))
 
     def _undo(self) -> None:
         self._archive.undo_delete()
         self.undo_bar.hide()
-        announce(self, "Brought back")
+        announce(self, _("Brought back"))
 
     def _show_menu(self, point: QPoint) -> None:
         menu = self.make_menu(self.list.indexAt(point))
@@ -228,9 +229,9 @@ class HistoryPanel(QWidget):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         for text, keys, slot, allowed in (
-            ("Open", "Return", lambda: self._open(index), True),
-            ("Unpin" if entry.pinned else "Pin", "P", self._pin, not self._archive.private),
-            ("Delete", "Del", self._delete, not self._archive.private),
+            (_("Open"), "Return", lambda: self._open(index), True),
+            (_("Unpin") if entry.pinned else _("Pin"), "P", self._pin, not self._archive.private),
+            (_("Delete"), "Del", self._delete, not self._archive.private),
         ):
             action = menu.addAction(text)
             action.setText(f"{text}\t{keys}")

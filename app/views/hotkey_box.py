@@ -17,10 +17,11 @@ from PySide6.QtWidgets import (
 )
 
 from app.hotkeys.main import Hotkey, HotkeyState
+from app.i18n import N_, _
 from app.views.dress import announce
 
-_TRY = "Press {key} now to test it."
-_HEARD = "It works: the key was heard."
+_TRY = N_("Press {keys} now to test it.")
+_HEARD = N_("It works: the key was heard.")
 
 
 class HotkeyBox(QWidget):
@@ -36,16 +37,16 @@ class HotkeyBox(QWidget):
         self._hotkey = hotkey
         self._keys = QKeySequenceEdit(QKeySequence(text))
         self._keys.setMaximumSequenceLength(1)
-        self._keys.setAccessibleName("Hotkey")
+        self._keys.setAccessibleName(_("Hotkey"))
         for line in self._keys.findChildren(QLineEdit):
-            line.setAccessibleName("Hotkey")
-        self._clear = QPushButton("None")
-        self._clear.setAccessibleName("No hotkey")
-        self._clear.setToolTip("Use no hotkey")
+            line.setAccessibleName(_("Hotkey"))
+        self._clear = QPushButton(_("None"))
+        self._clear.setAccessibleName(_("No hotkey"))
+        self._clear.setToolTip(_("Use no hotkey"))
         self._clear.setAutoDefault(False)
         self._clear.clicked.connect(self._none)
-        self._test = QPushButton("Test")
-        self._test.setAccessibleName("Test the hotkey")
+        self._test = QPushButton(_("Test"))
+        self._test.setAccessibleName(_("Test the hotkey"))
         self._test.setCheckable(True)
         self._test.setAutoDefault(False)
         self._status = QLabel()
@@ -54,7 +55,7 @@ class HotkeyBox(QWidget):
         self._method.setObjectName("muted")
         self._method.setWordWrap(True)
         self._method.setVisible(bool(hotkey.method))
-        label = QLabel("&Snip from anywhere")
+        label = QLabel(_("&Snip from anywhere"))
         label.setBuddy(self._keys)
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -95,8 +96,8 @@ class HotkeyBox(QWidget):
         self._choose()
 
     def _toggle(self, on: bool) -> None:
-        self._test.setText("Stop" if on else "Test")
-        self._test.setAccessibleName("Stop the test" if on else "Test the hotkey")
+        self._test.setText(_("Stop") if on else _("Test"))
+        self._test.setAccessibleName(_("Stop the test") if on else _("Test the hotkey"))
         (self._hotkey.begin_test if on else self._hotkey.end_test)()
         self._show()
 
@@ -107,12 +108,12 @@ class HotkeyBox(QWidget):
             self._test.setChecked(False)
         combination = self._hotkey.combination
         if self._test.isChecked() and combination is not None:
-            self._say(_TRY.format(key=combination.text))
+            self._say(_(_TRY).format(keys=combination.text))
         else:
             self._say(self._hotkey.text)
 
     def _heard(self) -> None:
-        self._say(_HEARD)
+        self._say(_(_HEARD))
 
     def _say(self, text: str) -> None:
         if text != self._status.text():
@@ -123,7 +124,7 @@ class HotkeyBox(QWidget):
 def hotkey_dialog(parent: QWidget, hotkey: Hotkey, text: str) -> tuple[QDialog, HotkeyBox]:
     """A dialog around the box; it closes by its button and changes at once."""
     dialog = QDialog(parent)
-    dialog.setWindowTitle("Hotkey")
+    dialog.setWindowTitle(_("Hotkey"))
     box = HotkeyBox(hotkey, text)
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
     buttons.rejected.connect(dialog.reject)

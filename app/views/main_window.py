@@ -30,6 +30,7 @@ from app.capture.models import CaptureError
 from app.capture.permissions import SETTINGS_ADDRESS
 from app.controller import Controller, failure_of
 from app.features import Features
+from app.i18n import _, ngettext
 from app.intake import may_hold_picture
 from app.session import Failure, Picture, State
 from app.store.settings import Settings
@@ -166,9 +167,9 @@ class MainWindow(KeptWindow):
         self.preview.error_line.connect(self.code.edit.mark_error)
         self.controller.text_read.connect(self.preview.compare.set_lines)
         self.code.edit.picture_pasted.connect(
-            lambda mime: self.controller.offer_mime(mime, "Pasted picture")
+            lambda mime: self.controller.offer_mime(mime, _("Pasted picture"))
         )
-        self.flow.taken.connect(lambda image: self.controller.offer_image(image, "Snip"))
+        self.flow.taken.connect(lambda image: self.controller.offer_image(image, _("Snip")))
         self.flow.failed.connect(self._capture_failed)
         self.controller.changed.connect(self._refresh)
         self.controller.picture_changed.connect(self._picture_changed)
@@ -190,7 +191,9 @@ class MainWindow(KeptWindow):
         for name in ("snip", "snip_later"):
             actions[name].setEnabled(answer.ok)
             if not answer.ok:
-                actions[name].setToolTip(f"Not possible here: {answer.reason}")
+                actions[name].setToolTip(
+                    _("Not possible here: {reason}").format(reason=answer.reason)
+                )
         # Only macOS wants a permission that counts from the next start.
         for name in ("capture_settings", "reopen"):
             actions[name].setEnabled(sys.platform == "darwin")
@@ -239,7 +242,6 @@ class MainWindow(KeptWindow):
         self.outer.set_narrow(self.width() < NARROW)
         self.desk.set_narrow(self.width() < NARROW)
         self.features.fit(self.size())
-        self.bar.set_compact(self.width() < 760)
         self.status.set_compact(self.width() < 640)
 
     def remember(self) -> None:
@@ -267,7 +269,7 @@ class MainWindow(KeptWindow):
 
     def dropEvent(self, event: QDropEvent) -> None:
         event.acceptProposedAction()
-        self.controller.offer_mime(event.mimeData(), "Dropped picture")
+        self.controller.offer_mime(event.mimeData(), _("Dropped picture"))
 
     # What the controller tells ----------------------------------------------
 
@@ -286,9 +288,11 @@ class MainWindow(KeptWindow):
 
     def _speak(self) -> None:
         session = self.controller.session
-        said = messages.STATES[session.state].text
+        said = _(messages.STATES[session.state].text)
         if session.state is State.DONE:
-            said = f"{said}, {session.result.tokens} tokens"
+            tokens = session.result.tokens
+            said = ngettext("Done, {count} token", "Done, {count} tokens", tokens)
+            said = said.format(count=tokens)
         if said != self._said and session.state not in {State.EMPTY, State.FAILED}:
             self._said = said
             announce(self, said)
@@ -328,34 +332,29 @@ class MainWindow(KeptWindow):
         self._refresh()
         if final and session.state is State.TRUNCATED:
             title, text = messages.CUT_OFF.get(session.result.reason, messages.CUT_OFF["length"])
-            self.banner.present("warn", title, text)
+            self.banner.present("warn", _(title), _(text))
 
     def show_failure(self, failure: Failure) -> None:
         """Show an error with its advice and the actions that help."""
         entry = messages.error_text(failure.code)
-        text = " ".join(part for part in (failure.message, failure.advice) if part)
         actions = [self.actions_by_name[name] for name in entry.actions]
-        offered = [
-            (messages.ACTION_LABELS.get(a.objectName(), a.text()), a.trigger)
-            for a in actions
-            if a.isEnabled()
-        ]
-        self.banner.present("bad", entry.title, text, offered)
+        offered = [(messages.label(a), a.trigger) for a in actions if a.isEnabled()]
+        self.banner.present(
+            "bad", _(entry.title), messages.advice(failure), offered, detail=failure.message
+        )
 
     def _preview_failed(self, message: str, line: int) -> None:
-        title = messages.error_text("render_failed").title
+        title = _(messages.error_text("render_failed").title)
         self.banner.present("warn", title, message, [self.actions_by_name["refresh"]])
 
     def _capture_failed(self, error: CaptureError) -> None:
-        reason = str(error).rstrip(".")
-        message = f"{reason[:1].upper()}{reason[1:]}."
-        self.show_failure(Failure(error.code, message, error.advice))
+        self.show_failure(Failure(error.code, messages.sentence(str(error)), error.advice))
 
     # Actions ----------------------------------------------------------------
 
     def paste(self) -> None:
         """Take the picture on the clipboard."""
-        self.controller.offer_mime(QGuiApplication.clipboard().mimeData(), "Pasted picture")
+        self.controller.offer_mime(QGuiApplication.clipboard().mimeData(), _("Pasted picture"))
 
     def _open(self) -> None:
         path = dialogs.open_picture(self)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from app.i18n import _
 from app.views.dress import Chip, announce
 from app.views.fields import button, text_label
 from app.views.model_content import Content
@@ -54,7 +55,7 @@ class ModelCard(QFrame):
         self._title.setText(content.title)
         self._lines.setText("\n".join(content.lines))
         self._lines.setVisible(bool(content.lines))
-        self.progress.setAccessibleName(f"Progress of {content.title}")
+        self.progress.setAccessibleName(_("Progress of {title}").format(title=content.title))
         if content.chips != before.chips:
             self._show_chips(content.chips)
         if content.tone != before.tone:

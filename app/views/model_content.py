@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.download_words import size, span
+from app.download_words import rate_words, size
 from app.download_words import words as report_words
+from app.i18n import N_, _
 from app.jobs import Job, JobState
+from app.messages import told
+from app.phrases import translated
 from app.session import Failure
 from app.store.settings import RemoteServer
 from app.survey import Installed, Offer
@@ -17,8 +20,9 @@ from engine.remote.server import Server
 Button = tuple[str, str, str]
 """Key, text, and kind ("" or "primary")."""
 
-_DOING = {"pull": "Downloading", "verify": "Checking", "add": "Copying"}
-CONFIRM = (("remove_yes", "Remove it", ""), ("remove_no", "Keep it", ""))
+_DOING = {"pull": N_("Downloading"), "verify": N_("Checking"), "add": N_("Copying")}
+_ONLY = N_("Model: its only one")
+_CONFIRM = (("remove_yes", N_("Remove it")), ("remove_no", N_("Keep it")))
 
 
 @dataclass(frozen=True)
@@ -39,21 +43,21 @@ def of_installed(
     one: Installed, used: bool, job: Job | None, failure: Failure | None, asked: bool
 ) -> Content:
     """A model of this machine; `asked` while the question whether to remove it stands."""
-    chips = (("In use",) if used else ()) + (("Bundled",) if one.bundled else ())
+    chips = ((_("In use"),) if used else ()) + ((_("Bundled"),) if one.bundled else ())
     base = Content(one.name, chips, (one.facts,))
     if asked:
-        text = f"Remove {one.name} from the disk?"
-        return Content(one.name, chips, (one.facts,), text, "warn", None, CONFIRM)
+        text = _("Remove {name} from the disk?").format(name=one.name)
+        return Content(one.name, chips, (one.facts,), text, "warn", None, _confirm())
     if job is not None and not job.over:
         return _going_on(base, job)
-    buttons: tuple[Button, ...] = () if used else (("use", "Use", "primary"),)
-    buttons += (("verify", "Verify", ""),)
-    buttons += () if one.bundled else (("remove", "Remove…", ""),)
+    buttons: tuple[Button, ...] = () if used else (("use", _("Use"), "primary"),)
+    buttons += (("verify", _("Verify"), ""),)
+    buttons += () if one.bundled else (("remove", _("Remove…"), ""),)
     status, tone = "", ""
     if failure is not None:
         status, tone = told(failure), "bad"
     elif job is not None and job.kind == "verify" and job.state is JobState.DONE:
-        status, tone = "Both files are whole: their SHA-256 is the one on the card.", "good"
+        status, tone = _("Both files are whole: their SHA-256 is the one on the card."), "good"
     return Content(one.name, chips, (one.facts,), status, tone, None, buttons)
 
 
@@ -66,17 +70,26 @@ def of_offer(offer: Offer, job: Job | None, failure: Failure | None) -> Content:
         return _going_on(base, job)
     part = offer.arrived > 0
     if failure is not None:
-        buttons = (("pull", "Try again", "primary"),)
+        buttons = (("pull", _("Try again"), "primary"),)
         status, tone = told(failure), "bad"
     elif part:
         share = min(1.0, offer.arrived / offer.bytes) if offer.bytes else 0.0
-        status, tone = f"{size(offer.arrived)} are here ({share:.0%}). {fit}", offer.tone
-        buttons = (("pull", "Go on", "primary"),)
+        status, tone = (
+            _("{size} are here ({share}). {fit}").format(
+                size=size(offer.arrived), share=f"{share:.0%}", fit=fit
+            ),
+            offer.tone,
+        )
+        buttons = (("pull", _("Go on"), "primary"),)
     else:
         status, tone = fit, offer.tone
-        buttons = (("pull", f"Download {size(offer.bytes)}", ""),)
-    more: tuple[Button, ...] = (("discard", "Discard", ""),) if part else ()
+        buttons = (("pull", _("Download {size}").format(size=size(offer.bytes)), ""),)
+    more: tuple[Button, ...] = (("discard", _("Discard"), ""),) if part else ()
     return Content(offer.title, (), lines, status, tone, None, (*buttons, *more))
+
+
+def _confirm() -> tuple[Button, ...]:
+    return tuple((key, _(text), "") for key, text in _CONFIRM)
 
 
 def of_job(job: Job) -> Content:
@@ -84,18 +97,19 @@ def of_job(job: Job) -> Content:
     if not job.over:
         return _going_on(Content(job.title), job)
     text = told(job.failure) if job.failure is not None else ""
-    return Content(job.title, (), (), text, "bad", None, (("dismiss", "Close", ""),))
+    return Content(job.title, (), (), text, "bad", None, (("dismiss", _("Close"), ""),))
 
 
 def of_server(server: RemoteServer, used: bool, failure: Failure | None, asked: bool) -> Content:
     """A server of the user's."""
-    chips = ("In use",) if used else ()
-    lines = (server.url, f"Model: {server.model or 'its only one'}")
+    chips = (_("In use"),) if used else ()
+    model = _("Model: {name}").format(name=server.model) if server.model else _(_ONLY)
+    lines = (server.url, model)
     if asked:
-        text = f"Forget “{server.name}” and its key?"
-        return Content(server.name, chips, lines, text, "warn", None, CONFIRM)
-    buttons: tuple[Button, ...] = () if used else (("use", "Use", "primary"),)
-    buttons += (("edit", "Edit…", ""), ("remove", "Remove…", ""))
+        text = _("Forget “{name}” and its key?").format(name=server.name)
+        return Content(server.name, chips, lines, text, "warn", None, _confirm())
+    buttons: tuple[Button, ...] = () if used else (("use", _("Use"), "primary"),)
+    buttons += (("edit", _("Edit…"), ""), ("remove", _("Remove…"), ""))
     if failure is not None:
         return Content(server.name, chips, lines, told(failure), "bad", None, buttons)
     return Content(server.name, chips, lines, notice_of(server.url), "warn", None, buttons)
@@ -105,38 +119,35 @@ def notice_of(url: str) -> str:
     """What should be known before anything is sent to an address; "" where nothing, or it is
     no address yet."""
     try:
-        return Server.at(url).notice
+        return translated(Server.at(url).notice)
     except VisCodexError:
         return ""
 
 
-def told(failure: Failure) -> str:
-    """What happened and what to do."""
-    return " ".join(part for part in (failure.message, failure.advice) if part)
-
-
 def _going_on(base: Content, job: Job) -> Content:
     """Progress, rate and remaining time, with the buttons of a running job."""
-    status, progress = f"{_DOING[job.kind]}…", -1.0
+    paused = job.state is JobState.PAUSED
+    doing = _("Paused") if paused else _(_DOING[job.kind])
+    status, progress = doing if paused else f"{doing}…", -1.0
     report = job.report
     if isinstance(report, Progress) and report.all_total:
         progress = report.all_done / report.all_total
-        parts = [f"{progress:.0%}", f"{size(report.all_done)} of {size(report.all_total)}"]
-        if report.rate is not None and job.state is JobState.RUNNING:
-            parts.append(f"{size(report.rate)}/s")
-            if report.remaining is not None:
-                parts.append(f"{span(report.remaining)} left")
-        status = f"{_DOING[job.kind]} · " + " · ".join(parts)
+        # L10N: bytes, as in "1.2 GB of 3.0 GB".
+        done = _("{part} of {total}").format(
+            part=size(report.all_done), total=size(report.all_total)
+        )
+        rate = rate_words(report) if job.state is JobState.RUNNING else []
+        status = " · ".join((doing, f"{progress:.0%}", done, *rate))
     elif isinstance(report, Checking) and report.total:
         progress = report.done / report.total
-        status = f"Checking {report.file} · {progress:.0%}"
-    elif report is not None:
+        what = doing if paused else _("Checking {file}").format(file=report.file)
+        status = f"{what} · {progress:.0%}"
+    elif report is not None and not paused:
         status = report_words(report)
-    buttons: list[Button] = [("pause", "Pause", "")]
-    if job.state is JobState.PAUSED:
-        status = status.replace(_DOING[job.kind], "Paused", 1) if progress >= 0 else "Paused"
-        buttons = [("resume", "Resume", "primary")]
+    buttons: list[Button] = [("pause", _("Pause"), "")]
+    if paused:
+        buttons = [("resume", _("Resume"), "primary")]
     if job.kind != "pull":
         buttons = []
-    buttons.append(("cancel", "Cancel", ""))
+    buttons.append(("cancel", _("Cancel"), ""))
     return Content(base.title, base.chips, base.lines, status, "", progress, tuple(buttons))

@@ -10,7 +10,9 @@ from PySide6.QtCore import QMimeData, QTimer
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from app.i18n import N_, _
 from app.jobs import Job
+from app.messages import told
 from app.session import Failure
 from app.shelf import Shelf, failure_on
 from app.survey import Offer
@@ -18,20 +20,20 @@ from app.views.banner import Banner
 from app.views.dress import Dresser
 from app.views.fields import Page, TabChain, Window, button, heading, text_label
 from app.views.model_card import ModelCard
-from app.views.model_content import Content, of_installed, of_job, of_offer, of_server, told
+from app.views.model_content import Content, of_installed, of_job, of_offer, of_server
 from app.views.server_form import ServerForm
 
 Key = tuple[str, str]
 """Kind ("here", "offer", "job" or "server") and name of a card."""
 
-GGUF = "GGUF models (*.gguf);;All files (*)"
+GGUF = N_("GGUF models (*.gguf);;All files (*)")
 
 
 class ModelsWindow(Window):
     """Shows a shelf; whatever goes on there goes on when the window is closed."""
 
     def __init__(self, parent: QWidget, shelf: Shelf, dresser: Dresser) -> None:
-        super().__init__(parent, "Models", 760, 640)
+        super().__init__(parent, _("Models"), 760, 640)
         self.setAcceptDrops(True)
         self.shelf = shelf
         self.cards: dict[Key, ModelCard] = {}
@@ -39,16 +41,16 @@ class ModelsWindow(Window):
         self._asked: Key | None = None  # whether this one may be removed
         self.banner = Banner(dresser)
         self.banner.dismissed.connect(self._dismissed)
-        self.machine = text_label("Looking at this machine…", "muted")
-        self.machine.setAccessibleName("This machine")
+        self.machine = text_label(_("Looking at this machine…"), "muted")
+        self.machine.setAccessibleName(_("This machine"))
         self.form = ServerForm(shelf)
         self.form.hide()
         self.form.done.connect(self._form_done)
-        self.add_file = button("Add a model file…", self._choose_files)
-        self.add_server = button("Add a server…", lambda: self._open_form(""))
+        self.add_file = button(_("Add a model file…"), self._choose_files)
+        self.add_server = button(_("Add a server…"), lambda: self._open_form(""))
         dresser.icon(self.add_file, "open")
         dresser.icon(self.add_server, "server")
-        self.page = Page("Models")
+        self.page = Page(_("Models"))
         self._sections: dict[str, QVBoxLayout] = {}
         self._empty: dict[str, QWidget] = {}
         self._fill()
@@ -67,14 +69,16 @@ class ModelsWindow(Window):
         column = self.page.column
         column.addWidget(self.machine)
         for kind, title, empty, more in (
-            ("here", "On this computer", "", self.add_file),
-            ("offer", "To download", "Everything of the catalogue is here.", None),
+            ("here", _("On this computer"), "", self.add_file),
+            ("offer", _("To download"), _("Everything of the catalogue is here."), None),
             (
                 "server",
-                "Servers",
-                "None. A server that speaks the OpenAI chat API and sees pictures can convert for "
-                "you: vLLM, llama-server, Ollama. Pictures, and the text read from them, then go "
-                "to that server and nowhere else.",
+                _("Servers"),
+                _(
+                    "None. A server that speaks the OpenAI chat API and sees pictures can convert "
+                    "for you: vLLM, llama-server, Ollama. Pictures, and the text read from them, "
+                    "then go to that server and nowhere else."
+                ),
                 self.add_server,
             ),
         ):
@@ -144,8 +148,8 @@ class ModelsWindow(Window):
         found = shelf.survey
         known: set[str] = set()
         if shelf.elsewhere:
-            line = "Files of your own, or a model that is gone."
-            wanted["job", shelf.elsewhere] = Content(shelf.elsewhere, ("In use",), (line,))
+            line = _("Files of your own, or a model that is gone.")
+            wanted["job", shelf.elsewhere] = Content(shelf.elsewhere, (_("In use"),), (line,))
         for one in found.installed if found is not None else ():
             key: Key = ("here", one.name)
             job, failure = self._state_of(one.name)
@@ -181,14 +185,16 @@ class ModelsWindow(Window):
             if self.banner.isHidden() or name not in self.banner.text:
                 self.banner.present(
                     "info",
-                    "A vision file is needed as well",
-                    f"{name} sees pictures with the help of a second file, named mmproj.",
-                    [("Choose it…", partial(self._choose_vision, waiting))],
+                    _("A vision file is needed as well"),
+                    _("{name} sees pictures with the help of a second file, named mmproj.").format(
+                        name=name
+                    ),
+                    [(_("Choose it…"), partial(self._choose_vision, waiting))],
                 )
         elif self.shelf.failure is not None:
             text = told(self.shelf.failure)
             if self.banner.isHidden() or self.banner.text != text:
-                self.banner.present("bad", "That did not work", text)
+                self.banner.present("bad", _("That did not work"), text)
         elif not self.banner.isHidden():
             self.banner.dismiss()
 
@@ -243,14 +249,16 @@ class ModelsWindow(Window):
     # Files of the user's --------------------------------------------------------------------------
 
     def _choose_files(self) -> None:
-        names, _ = QFileDialog.getOpenFileNames(
-            self, "Add a model: its file, and its vision file (mmproj)", "", GGUF
-        )
+        names = QFileDialog.getOpenFileNames(
+            self, _("Add a model: its file, and its vision file (mmproj)"), "", _(GGUF)
+        )[0]
         if names:
             self.shelf.add([Path(name) for name in names])
 
     def _choose_vision(self, model: Path) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Choose the vision file (mmproj)", "", GGUF)
+        name = QFileDialog.getOpenFileName(self, _("Choose the vision file (mmproj)"), "", _(GGUF))[
+            0
+        ]
         if name:
             self.shelf.add_pair(model, Path(name))
 

@@ -21,15 +21,16 @@ from app.capture import geometry
 from app.capture.geometry import NativeRect, Size
 from app.capture.models import Shot
 from app.capture.selection import Selection
+from app.i18n import N_, _
 from app.views.dress import announce
 from app.views.overlay_paint import OverlayColours, OverlayPainter
 
 __all__ = ["Overlay", "OverlayColours"]
 
-HINT = "Drag to select, or click a window  ·  Enter takes it  ·  A whole screen  ·  Esc leaves"
-HINT_WITHOUT_WINDOWS = "Drag to select  ·  Enter takes it  ·  A whole screen  ·  Esc leaves"
-TOO_SMALL = "Too small: select at least {side} × {side} pixels"
-NO_WINDOWS = "This system does not tell where its windows are"
+HINT = N_("Drag to select, or click a window  ·  Enter takes it  ·  A whole screen  ·  Esc leaves")
+HINT_WITHOUT_WINDOWS = N_("Drag to select  ·  Enter takes it  ·  A whole screen  ·  Esc leaves")
+TOO_SMALL = N_("Too small: select at least {side} × {side} pixels")
+NO_WINDOWS = N_("This system does not tell where its windows are")
 _ARROWS = {
     Qt.Key.Key_Left: (-1, 0),
     Qt.Key.Key_Right: (1, 0),
@@ -57,9 +58,9 @@ class Overlay(QWidget):
             | Qt.WindowType.FramelessWindowHint
             | Qt.WindowType.WindowStaysOnTopHint,
         )
-        self._hint = HINT if shot.windows else HINT_WITHOUT_WINDOWS
-        self.setWindowTitle("VisCodex: select a part of the screen")
-        self.setAccessibleName("Select a part of the screen")
+        self._hint = _(HINT if shot.windows else HINT_WITHOUT_WINDOWS)
+        self.setWindowTitle(_("VisCodex: select a part of the screen"))
+        self.setAccessibleName(_("Select a part of the screen"))
         self.setAccessibleDescription(self._hint)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMouseTracking(True)
@@ -118,7 +119,7 @@ class Overlay(QWidget):
     def _accept(self) -> None:
         native = self.selection.native
         if native is None or not native.large_enough:
-            self.tell(TOO_SMALL.format(side=geometry.MIN_NATIVE_SIDE))
+            self.tell(_(TOO_SMALL).format(side=geometry.MIN_NATIVE_SIDE))
             return
         image = self._shot.image.copy(native.x, native.y, native.width, native.height)
         self.accepted.emit(image, self.screen_name, native)
@@ -129,7 +130,10 @@ class Overlay(QWidget):
         self.started.emit(self)
         native = self.selection.native
         if native is not None:
-            announce(self, f"{native.width} × {native.height} pixels")
+            announce(
+                self,
+                _("{width} × {height} pixels").format(width=native.width, height=native.height),
+            )
         self.update()
 
     # Mouse ------------------------------------------------------------------
@@ -190,7 +194,7 @@ class Overlay(QWidget):
         if self.selection.take_window(step):
             self._selected()
         else:
-            self.tell(NO_WINDOWS)
+            self.tell(_(NO_WINDOWS))
 
     def _take_all(self) -> None:
         self.selection.take_all()

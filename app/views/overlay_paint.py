@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap
 from app.capture import geometry
 from app.capture.geometry import NativeRect, Rect, Size
 from app.capture.selection import Selection
+from app.i18n import _
 
 ZOOM = 8
 MAGNIFIED = 17
@@ -100,7 +101,7 @@ class OverlayPainter:
         native: NativeRect,
         lens: Rect | None,
     ) -> None:
-        text = f"{native.width} × {native.height} px"
+        text = _("{width} × {height} px").format(width=native.width, height=native.height)
         size = self._label_size(text)
         x, y = geometry.label_position(place, size, selection.widget, avoid=lens)
         self._label(painter, QRectF(x, y, size.width, size.height), text)

@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
 
+from app.i18n import _
 from app.views.dress import ICON, Dresser
 from app.views.preview_output import Drawable, PreviewOutput
 
@@ -30,8 +31,8 @@ class PreviewMenu(QToolButton):
         self._what = what
         self.output = PreviewOutput(self)
         self.setObjectName("flat")
-        self.setAccessibleName("More for the preview")
-        self.setToolTip("Copy, save, open in the browser")
+        self.setAccessibleName(_("More for the preview"))
+        self.setToolTip(_("Copy, save, open in the browser"))
         self.setIconSize(ICON)
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         dresser.icon(self, "more")
@@ -53,9 +54,9 @@ class PreviewMenu(QToolButton):
         self._actions["open_browser"].setEnabled(there and page)
 
     def _save(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(
-            self.window(), "Save as a picture", "preview.png", "Picture (*.png)"
-        )
+        name = QFileDialog.getSaveFileName(
+            self.window(), _("Save as a picture"), "preview.png", _("Picture (*.png)")
+        )[0]
         if name:
             path = Path(name)
             self.output.save(self._what(), path if path.suffix else path.with_suffix(".png"))

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.i18n import _, ngettext
 from app.preview.console import LEVELS, ConsoleLog
 from app.preview.refused import Refused, hosts_of
 from app.views.dress import Dresser
@@ -34,14 +35,14 @@ class PreviewNotes(QWidget):
         super().__init__()
         self._dresser = dresser
         self._action = actions["console"]
-        self.console = self._list("Console of the page")
+        self.console = self._list(_("Console of the page"))
         self.console.itemActivated.connect(self._chosen)
         self.console.itemClicked.connect(self._chosen)
-        self.refused = self._list("Resources that were blocked")
-        self.console_button = self._button("Console of the page")
+        self.refused = self._list(_("Resources that were blocked"))
+        self.console_button = self._button(_("Console of the page"))
         self.console_button.setDefaultAction(self._action)
         self.console_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.refused_button = self._button("Resources that were blocked")
+        self.refused_button = self._button(_("Resources that were blocked"))
         self.refused_button.setCheckable(True)
         self.refused_button.toggled.connect(self._show_refused)
         self._action.toggled.connect(self._show_console)
@@ -99,19 +100,28 @@ class PreviewNotes(QWidget):
         self.console.clear()
         for message in log.messages:
             word, icon, token = LEVELS[message.level]
-            place = f", line {message.line}" if message.line else ""
-            text = f"{word}{place}: {message.text}"
+            # L10N: level is "Error", "Warning" or "Note"; line is a number.
+            words = _("{level}, line {line}: {text}") if message.line else _("{level}: {text}")
+            text = words.format(level=_(word), line=message.line, text=message.text)
             item = QListWidgetItem(self._dresser.make(icon, token), text)
             item.setData(LINE, message.line)
             self.console.addItem(item)
         if log.count > len(log.messages):
-            self.console.addItem(f"and {log.count - len(log.messages)} more, which are not kept")
+            more = log.count - len(log.messages)
+            words = ngettext(
+                "and {count} more, which is not kept", "and {count} more, which are not kept", more
+            )
+            self.console.addItem(words.format(count=more))
         elif not log.count:
-            self.console.addItem("The page has said nothing.")
-        text = f"Console: {min(log.count, 999)}{'+' if log.count > 999 else ''}"
+            self.console.addItem(_("The page has said nothing."))
+        text = _("Console: {count}").format(count=_at_most(log.count))
         if log.errors:
-            noun = "error" if log.errors == 1 else "errors"
-            text = f"{text} ({min(log.errors, 999)} {noun})"
+            words = ngettext(
+                "Console: {count} ({errors} error)",
+                "Console: {count} ({errors} errors)",
+                log.errors,
+            )
+            text = words.format(count=_at_most(log.count), errors=_at_most(log.errors))
         self._action.setText(text)
         self._dresser.icon(self._action, "error" if log.errors else "console",
                            "bad" if log.errors else "muted")  # fmt: skip
@@ -119,11 +129,21 @@ class PreviewNotes(QWidget):
 
     def show_refused(self, count: int, refused: Sequence[Refused]) -> None:
         """What was blocked; the button is there only where something was."""
-        noun = "resource was" if count == 1 else "resources were"
-        self.refused_button.setText(f"{count} blocked")
-        self.refused_button.setAccessibleName(f"{count} {noun} blocked: show the list")
+        # L10N: the resources of a page (pictures, scripts) that the preview did not load.
+        self.refused_button.setText(_("{count} blocked").format(count=count))
+        self.refused_button.setAccessibleName(
+            ngettext(
+                "{count} resource was blocked: show the list",
+                "{count} resources were blocked: show the list",
+                count,
+            ).format(count=count)
+        )
         self.refused_button.setToolTip(
-            f"{count} {noun} blocked: the preview has no network. Press to see which."
+            ngettext(
+                "{count} resource was blocked: the preview has no network. Press to see which.",
+                "{count} resources were blocked: the preview has no network. Press to see which.",
+                count,
+            ).format(count=count)
         )
         self.refused_button.setVisible(count > 0)
         if not count:
@@ -131,12 +151,10 @@ class PreviewNotes(QWidget):
         self.refused.clear()
         hosts = hosts_of(refused)
         if hosts:
-            many = f" and {len(hosts) - 3} more" if len(hosts) > 3 else ""
-            self.refused.addItem(
-                f"Not loaded, since the preview has no network: from {', '.join(hosts[:3])}{many}"
-            )
+            self.refused.addItem(_not_loaded(hosts))
         for one in refused:
-            self.refused.addItem(f"{one.kind} from {one.host}: {one.address}")
+            words = _("{kind} from {host}: {address}")
+            self.refused.addItem(words.format(kind=one.kind, host=one.host, address=one.address))
 
     def show_note(self, text: str) -> None:
         """One line under the page, such as that scripts are off."""
@@ -159,3 +177,18 @@ class PreviewNotes(QWidget):
         line = item.data(LINE)
         if isinstance(line, int) and line > 0:
             self.line_chosen.emit(line)
+
+
+def _at_most(count: int) -> str:
+    return "999+" if count > 999 else str(count)
+
+
+def _not_loaded(hosts: Sequence[str]) -> str:
+    names, more = ", ".join(hosts[:3]), len(hosts) - 3
+    if more <= 0:
+        return _("Not loaded, since the preview has no network: from {hosts}").format(hosts=names)
+    return ngettext(
+        "Not loaded, since the preview has no network: from {hosts} and {count} more",
+        "Not loaded, since the preview has no network: from {hosts} and {count} more",
+        more,
+    ).format(hosts=names, count=more)

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
 
 from app.files import write_whole
+from app.i18n import _
 from app.preview.standalone import PrivateFolder, standalone
 from app.tasks import TaskRunner
 
@@ -51,14 +52,15 @@ class PreviewOutput(QObject):
 
         def done(image: QImage) -> None:
             QGuiApplication.clipboard().setImage(image)
-            self.told.emit("Picture copied")
+            self.told.emit(_("Picture copied"))
 
         self._run(lambda: QImage.fromData(what.png()), done)
 
     def save(self, what: Drawable, path: Path) -> None:
         """Write the picture to `path`, whole or not at all."""
         self._run(
-            lambda: write_whole(path, what.png()), lambda _: self.told.emit(f"Saved {path.name}")
+            lambda: write_whole(path, what.png()),
+            lambda done: self.told.emit(_("Saved {name}").format(name=path.name)),
         )
 
     def browse(self, html: str, scripts: bool) -> None:
@@ -66,9 +68,9 @@ class PreviewOutput(QObject):
 
         def opened(path: Path) -> None:
             if QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))):
-                self.told.emit("Opened in the browser")
+                self.told.emit(_("Opened in the browser"))
             else:
-                self.failed.emit("No browser could be opened: this system names none.")
+                self.failed.emit(_("No browser could be opened: this system names none."))
 
         self._run(lambda: self._folder.write(standalone(html, scripts)), opened)
 

@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QImage
 from PySide6.QtWidgets import QStackedWidget
 
 from app.actions import make_actions
+from app.i18n import N_, _
 from app.preview.chart import ChartPainter, Drawing, Runner, chart_page, fitting
 from app.preview.colour_scheme import knows_dark, with_scheme
 from app.preview_actions import PREVIEW_ACTIONS
@@ -33,8 +34,8 @@ NOTE_MS = 4000
 DRAWN_WIDTH = 1024
 """Width in pixels of a page's picture where neither the snip nor a choice gives one."""
 
-EMPTY = "The preview appears here while the code is written."
-ROOT = (
+EMPTY = N_("The preview appears here while the code is written.")
+ROOT = N_(
     "The live preview is off: Chromium's sandbox does not work for root. "
     "Run VisCodex as a normal user."
 )
@@ -62,7 +63,7 @@ class PreviewPane(Pane):
         make_runner: Callable[[bool], Runner],
         web_allowed: bool,
     ) -> None:
-        super().__init__("Preview")
+        super().__init__(_("Preview"))
         self._dresser = dresser
         self._window_actions = actions
         self._web_allowed = web_allowed
@@ -94,7 +95,7 @@ class PreviewPane(Pane):
 
     def _build(self, actions: Mapping[str, QAction]) -> None:
         own = self.actions_by_name
-        self.note = Chip("Notice of the preview")
+        self.note = Chip(_("Notice of the preview"))
         self.more = PreviewMenu(own, actions["scripts"], self._dresser, self._drawable, self)
         self.header.addWidget(self.note)
         self.header.addStretch(1)
@@ -106,7 +107,7 @@ class PreviewPane(Pane):
         self.compare = CompareView(self._dresser)
         self._stack = QStackedWidget()
         self.card = Card()
-        self.chart = PictureView("Preview of the chart")
+        self.chart = PictureView(_("Preview of the chart"))
         for page in (self.card, self.chart, self.compare):
             self._stack.addWidget(page)
         self.body.setSpacing(0)
@@ -175,7 +176,7 @@ class PreviewPane(Pane):
         self.notes.clear()
         self.error_line.emit(0, "")
         self.compare.set_code("", "html", False)
-        self._show_card(EMPTY)
+        self._show_card(_(EMPTY))
         self._allow()
 
     def set_source(self, picture: Picture) -> None:
@@ -241,7 +242,7 @@ class PreviewPane(Pane):
 
     def _draw_page(self) -> None:
         if not self._web_allowed:
-            self._show_card(ROOT)
+            self._show_card(_(ROOT))
         elif self.web is not None:
             self._blocked = 0
             self.notes.show_refused(0, [])
@@ -263,10 +264,10 @@ class PreviewPane(Pane):
         self._blocked = count
 
     def _page_broke(self, message: str) -> None:
-        buttons: list[tuple[str, Callable[[], object]]] = [("Load again", self.redraw)]
+        buttons: list[tuple[str, Callable[[], object]]] = [(_("Load again"), self.redraw)]
         scripts = self._window_actions["scripts"]
         if self._scripts and scripts.isChecked():
-            buttons.append(("Load without scripts", lambda: scripts.setChecked(False)))
+            buttons.append((_("Load without scripts"), lambda: scripts.setChecked(False)))
         self._show_card(message, buttons)
         self.failed.emit(message, 0)
 
@@ -292,7 +293,7 @@ class PreviewPane(Pane):
     def _chart_failed(self, drawing: Drawing, error: str) -> None:
         if drawing.unsafe:
             run = self._window_actions["unwalled"]
-            self._show_card(error, [("Run it anyway", lambda: run.setChecked(True))])
+            self._show_card(error, [(_("Run it anyway"), lambda: run.setChecked(True))])
         elif self.chart_png is None:
             self._show_card(error)
         self.error_line.emit(drawing.line, error)
@@ -330,7 +331,7 @@ class PreviewPane(Pane):
         self._stack.setCurrentWidget(self.compare if on else self._seen)
         if on:
             self.compare.setFocus()
-        announce(self, "Comparison" if on else "Preview")
+        announce(self, _("Comparison") if on else _("Preview"))
 
     def _width_picked(self, key: str) -> None:
         self._apply_size()
@@ -369,9 +370,9 @@ class PreviewPane(Pane):
         dark = self.actions_by_name["page_dark"]
         dark.setEnabled(html and (dark.isChecked() or knows_dark(self._code)))
         dark.setToolTip(
-            "Show the page as to somebody who prefers dark colours (Alt+D)"
+            _("Show the page as to somebody who prefers dark colours (Alt+D)")
             if dark.isEnabled() or not self._code
-            else "This page has no dark colours of its own"
+            else _("This page has no dark colours of its own")
         )
 
     # Notices and look -------------------------------------------------------
@@ -383,7 +384,7 @@ class PreviewPane(Pane):
 
     def _say_scripts(self) -> None:
         off = not self._scripts and "<script" in self._code.lower()
-        self.notes.show_note("Scripts are off: this page may look or behave otherwise." * off)
+        self.notes.show_note(_("Scripts are off: this page may look or behave otherwise.") * off)
 
     def _logged(self) -> None:
         """While the code is written, every half script complains: only the whole page counts."""

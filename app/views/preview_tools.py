@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
+from app.i18n import _
 from app.preview_actions import WIDTHS
 from app.views.action_segments import ActionSegments
 from app.views.dress import flat_button
@@ -34,12 +35,12 @@ class PreviewTools(QWidget):
         self._scale = 1.0
         self._actions = actions
         self.widths = ActionSegments(
-            "Width of the page", {key: actions[f"width_{key}"] for key, *_ in WIDTHS}
+            _("Width of the page"), {key: actions[f"width_{key}"] for key, *_ in WIDTHS}
         )
         self.widths.chosen.connect(self.width_picked)
         self.read_out = QLabel()
         self.read_out.setObjectName("muted")
-        self.read_out.setAccessibleName("Size of the page")
+        self.read_out.setAccessibleName(_("Size of the page"))
         self.read_out.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.fit = flat_button(actions["zoom_fit"])
         self.fit.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
@@ -77,7 +78,7 @@ class PreviewTools(QWidget):
     def show_scale(self, percent: int, width: int) -> None:
         """How large the page is drawn at present."""
         self._scale = percent / 100
-        self.read_out.setText(f"{width} px")
+        self.read_out.setText(_("{width} px").format(width=width))
         self._say()
 
     def step(self, direction: int) -> None:
@@ -93,8 +94,8 @@ class PreviewTools(QWidget):
         self.zoomed.emit(zoom)
 
     def _say(self) -> None:
-        shown = f"{self.zoom:.0%}" if self.zoom else "Fit"
+        shown = f"{self.zoom:.0%}" if self.zoom else _("Fit")
         self.fit.setText(shown)
-        self.fit.setAccessibleName(f"Zoom: {shown}. Press to fit the pane")
+        self.fit.setAccessibleName(_("Zoom: {shown}. Press to fit the pane").format(shown=shown))
         self._actions["zoom_in"].setEnabled((self.zoom or self._scale) < ZOOMS[-1] - 0.01)
         self._actions["zoom_out"].setEnabled((self.zoom or self._scale) > ZOOMS[0] + 0.01)

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QToolButton,
 )
 
+from app.i18n import _, ngettext
 from app.picture_queue import PictureQueue
 from app.views.dress import ActionButton, Dresser, IconLabel, ShortLabel
 
@@ -35,23 +36,23 @@ class QueueStrip(QFrame):
         dresser.icon(icon, "picture", "accent")
         self.count = QLabel()
         self.count.setObjectName("bannerTitle")
-        self.count.setAccessibleName("Pictures in the queue")
+        self.count.setAccessibleName(_("Pictures in the queue"))
         self.next_name = ShortLabel(Qt.TextElideMode.ElideMiddle)
         self.next_name.setObjectName("bannerText")
         self.list = QToolButton()
-        self.list.setText("Waiting")
-        self.list.setAccessibleName("Pictures that wait")
-        self.list.setToolTip("Click one to take it out")
+        self.list.setText(_("Waiting"))
+        self.list.setAccessibleName(_("Pictures that wait"))
+        self.list.setToolTip(_("Click one to take it out"))
         self.list.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.list.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.menu = QMenu(self)
-        self.menu.setAccessibleName("Pictures that wait")
+        self.menu.setAccessibleName(_("Pictures that wait"))
         self.list.setMenu(self.menu)
-        self.clear = QPushButton("Clear")
-        self.clear.setAccessibleName("Clear the queue")
+        self.clear = QPushButton(_("Clear"))
+        self.clear.setAccessibleName(_("Clear the queue"))
         self.clear.setAutoDefault(False)
         self.clear.clicked.connect(self.cleared.emit)
-        self.next = ActionButton(actions["next_picture"], "Next")
+        self.next = ActionButton(actions["next_picture"], _("Next"))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(14, 5, 8, 5)
         layout.setSpacing(8)
@@ -67,18 +68,22 @@ class QueueStrip(QFrame):
 
     def show_queue(self, queue: PictureQueue) -> None:
         """Show what waits; hidden where nothing does and nothing failed."""
-        text = f"Picture {queue.position} of {queue.total}"
+        words = _("Picture {number} of {total}")
+        parts = [words.format(number=queue.position, total=queue.total)]
         if queue.failed:
-            text += f" · {len(queue.failed)} failed"
-        self.count.setText(text)
-        self.count.setToolTip("\n".join(f"Failed: {name}" for name in queue.failed))
+            words = ngettext("{count} failed", "{count} failed", len(queue.failed))
+            parts.append(words.format(count=len(queue.failed)))
+        self.count.setText(" · ".join(parts))
+        self.count.setToolTip(
+            "\n".join(_("Failed: {name}").format(name=name) for name in queue.failed)
+        )
         names = [one.name for one in queue.waiting]
-        self.list.setText(f"Waiting: {len(names)}")
-        self.next_name.show_text(f"next: {names[0]}" if names else "")
+        self.list.setText(_("Waiting: {count}").format(count=len(names)))
+        self.next_name.show_text(_("next: {name}").format(name=names[0]) if names else "")
         self.menu.clear()
         for index, name in enumerate(names):
             action = self.menu.addAction(_short(name).replace("&", "&&"))
-            action.setToolTip(f"Take {name} out of the queue")
+            action.setToolTip(_("Take {name} out of the queue").format(name=name))
             self._dresser.icon(action, "close", "muted")
             action.triggered.connect(self._told(index))
         self.list.setVisible(bool(names))

@@ -9,6 +9,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QImage, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
+from app.i18n import _
 from app.views.dress import Dresser
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class RecentRow(QWidget):
     def __init__(self, dresser: Dresser) -> None:
         super().__init__()
         self._dresser = dresser
-        heading = QLabel("Go on with")
+        heading = QLabel(_("Go on with"))
         heading.setObjectName("muted")
         heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._row = QHBoxLayout()
@@ -58,7 +59,7 @@ class RecentRow(QWidget):
             )
             button.setText(short.replace("&", "&&"))
             button.setToolTip(entry.title)
-            button.setAccessibleName(f"Open {entry.title} again")
+            button.setAccessibleName(_("Open {title} again").format(title=entry.title))
             button.setIcon(self._dresser.make("picture", "muted"))
             number = entry.id
             button.clicked.connect(lambda *_, number=number: self.opened.emit(number))

@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QPushButton, QToolButton, QWidget
 
+from app.i18n import _
 from app.incoming import Region
 from app.refining import NO_INSTRUCTIONS, QUICK_ACTIONS, InstructionHistory
 from app.session import Session
@@ -24,7 +25,7 @@ class InstructionEdit(QLineEdit):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setAccessibleName("Instruction")
+        self.setAccessibleName(_("Instruction"))
         self.setClearButtonEnabled(False)
         self.setMinimumWidth(80)
         self.history = InstructionHistory()
@@ -62,25 +63,25 @@ class RefineBar(QWidget):
         self.edit = InstructionEdit()
         self.edit.sent.connect(self.send)
         self.edit.textChanged.connect(self._follow)
-        self.place = Chip("Version")
+        self.place = Chip(_("Version"))
         self.part = QPushButton()
         self.part.setObjectName("chipButton")
         self.part.setAutoDefault(False)
-        self.part.setAccessibleName("No marked part")
+        self.part.setAccessibleName(_("No marked part"))
         self.part.clicked.connect(self.unmarked.emit)
         dresser.icon(self.part, "close", "muted")
         self.part.hide()
         self.quick = QToolButton()
-        self.quick.setText("Quick")
-        self.quick.setAccessibleName("Quick actions")
-        self.quick.setToolTip("Changes that are often wanted")
+        self.quick.setText(_("Quick"))
+        self.quick.setAccessibleName(_("Quick actions"))
+        self.quick.setToolTip(_("Changes that are often wanted"))
         self.quick.setIconSize(ICON)
         self.quick.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.quick.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.quick.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         dresser.icon(self.quick, "auto")
         self.menu = QMenu(self)
-        self.menu.setAccessibleName("Quick actions")
+        self.menu.setAccessibleName(_("Quick actions"))
         self.menu.setToolTipsVisible(True)
         self.quick_actions = {one.key: self._quick(one.key, actions) for one in QUICK_ACTIONS}
         self.quick.setMenu(self.menu)
@@ -119,19 +120,21 @@ class RefineBar(QWidget):
         self._instructions = session.takes_instructions
         self._ready = session.can_generate and bool(session.result.code.strip())
         self.edit.setEnabled(self._instructions is not False)
-        reason = NO_INSTRUCTIONS if self._instructions is False else ""
-        self.edit.setPlaceholderText(reason or "What should be different?")
-        self.edit.setToolTip(reason or "Say what to change. Enter sends, ↑ brings earlier ones")
+        reason = _(NO_INSTRUCTIONS) if self._instructions is False else ""
+        self.edit.setPlaceholderText(reason or _("What should be different?"))
+        self.edit.setToolTip(reason or _("Say what to change. Enter sends, ↑ brings earlier ones"))
         for one in QUICK_ACTIONS:
             action = self.quick_actions[one.key]
             if one.instruction:
                 action.setEnabled(self._ready and self._instructions is not False)
-                action.setToolTip(reason or one.instruction)
+                action.setToolTip(reason or _(one.instruction))
         self._actions["again"].setEnabled(session.can_generate)
         rows = [version.id for version, _ in tree.rows()]
         number = rows.index(current.id) + 1 if current is not None else 0
         self.place.show_text(
-            f"{number} of {len(rows)}" if len(rows) > 1 else "",
+            _("{number} of {total}").format(number=number, total=len(rows))
+            if len(rows) > 1
+            else "",
             title(current) if current is not None else "",
         )
         self._actions["version_back"].setEnabled(not session.busy and tree.back() is not None)
@@ -144,9 +147,14 @@ class RefineBar(QWidget):
         if region is not None:
             x0, y0, x1, y1 = region
             self.part.setText(f"{x1 - x0} × {y1 - y0}")
-            name = f"Only about the part from {x0}, {y0} to {x1}, {y1}"
+            name = _("Only about the part from {x0}, {y0} to {x1}, {y1}").format(
+                x0=x0, y0=y0, x1=x1, y1=y1
+            )
             self.part.setAccessibleName(name)
-            self.part.setToolTip(f"{name}. Click to take the mark away")
+            tip = _(
+                "Only about the part from {x0}, {y0} to {x1}, {y1}. Click to take the mark away"
+            )
+            self.part.setToolTip(tip.format(x0=x0, y0=y0, x1=x1, y1=y1))
 
     def send(self) -> None:
         """Ask for what stands in the line."""
@@ -166,6 +174,6 @@ class RefineBar(QWidget):
             self.menu.addAction(actions["again"])
             self.menu.addSeparator()
             return actions["again"]
-        action = self.menu.addAction(one.text)
+        action = self.menu.addAction(_(one.text))
         action.triggered.connect(lambda: self.wanted.emit(one.instruction))
         return action

@@ -19,18 +19,20 @@ from PySide6.QtWidgets import (
 )
 
 from app.controller import failure_of
+from app.i18n import N_, _, ngettext
+from app.messages import WindowError, told
 from app.shelf import Shelf
 from app.store.settings import RemoteServer
 from app.views.dress import announce
 from app.views.fields import button, text_label
-from app.views.model_content import notice_of, told
+from app.views.model_content import notice_of
 from engine.errors import ErrorCode, VisCodexError
 from engine.remote.server import Server
 
 if TYPE_CHECKING:
     from engine.remote.http import ServerFacts
 
-ONLY = "Its only model"
+ONLY = N_("Its only model")
 
 
 class ServerForm(QFrame):
@@ -45,26 +47,26 @@ class ServerForm(QFrame):
         self._old: RemoteServer | None = None
         self._round = 0  # of tests; the answer to an older one is not shown
         self.title = text_label("", "boxTitle")
-        self.name = _line("Name", "Office")
-        self.url = _line("Address", "https://models.example.org")
-        self.key = _line("Key", "")
+        self.name = _line(_("Name"), _("Office"))
+        self.url = _line(_("Address"), "https://models.example.org")
+        self.key = _line(_("Key"), "")
         self.key.setEchoMode(QLineEdit.EchoMode.Password)
         self.model = QComboBox()
         self.model.setEditable(True)
         self.model.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self.model.setAccessibleName("Model")
+        self.model.setAccessibleName(_("Model"))
         line = self.model.lineEdit()
         if line is not None:
-            line.setAccessibleName("Model")
-            line.setPlaceholderText(ONLY)
+            line.setAccessibleName(_("Model"))
+            line.setPlaceholderText(_(ONLY))
         self.notice = text_label("", "status")
         self.notice.setProperty("tone", "warn")
-        self.notice.setAccessibleName("Notice")
+        self.notice.setAccessibleName(_("Notice"))
         self.result = text_label("", "status")
-        self.result.setAccessibleName("Result of the test")
-        self.test = button("Test", self._test, name="Test the server")
-        self.save = button("Save", self._save, "primary", "Save the server")
-        self.leave = button("Cancel", self._leave, name="Leave the server as it was")
+        self.result.setAccessibleName(_("Result of the test"))
+        self.test = button(_("Test"), self._test, name=_("Test the server"))
+        self.save = button(_("Save"), self._save, "primary", _("Save the server"))
+        self.leave = button(_("Cancel"), self._leave, name=_("Leave the server as it was"))
         self.fields: tuple[QWidget, ...] = (
             self.name, self.url, self.key, self.model, self.test, self.save, self.leave,
         )  # fmt: skip
@@ -74,8 +76,12 @@ class ServerForm(QFrame):
         form.setHorizontalSpacing(14)
         form.setVerticalSpacing(8)
         rows: tuple[tuple[str, QWidget], ...] = (
-            ("Name", self.name), ("Address", self.url), ("Key", self.key), ("Model", self.model),
-        )  # fmt: skip
+            (_("Name"), self.name),
+            (_("Address"), self.url),
+            # L10N: the key (a secret) that a server asks for.
+            (_("Key"), self.key),
+            (_("Model"), self.model),
+        )
         for text, field in rows:
             form.addRow(text, field)
         buttons = QHBoxLayout()
@@ -98,14 +104,16 @@ class ServerForm(QFrame):
         """Begin with a server that is there, or a new one."""
         self._old = server
         self._round += 1
-        self.title.setText("A new server" if server is None else f"Change “{server.name}”")
+        self.title.setText(
+            _("A new server") if server is None else _("Change “{name}”").format(name=server.name)
+        )
         self.name.setText("" if server is None else server.name)
         self.url.setText("" if server is None else server.url)
         self.key.clear()
         self.key.setPlaceholderText(
-            "If it wants one; kept in the system's keyring"
+            _("If it wants one; kept in the system's keyring")
             if server is None
-            else "Leave empty to keep the one there is"
+            else _("Leave empty to keep the one there is")
         )
         self.model.clear()
         self.model.setEditText("" if server is None else server.model)
@@ -134,7 +142,7 @@ class ServerForm(QFrame):
         """Ask the server for its models, with the key typed here or the one that is kept."""
         self._round += 1
         self.test.setEnabled(False)
-        self._say("Asking…")
+        self._say(_("Asking…"))
         self._shelf.tasks.run(
             partial(_probe, self.url.text(), self.key.text().strip()),
             partial(self._if_current, self._round, self._answered),
@@ -153,12 +161,18 @@ class ServerForm(QFrame):
         self.model.setEditText(chosen or (facts.models[0] if facts.models else ""))
         host = Server.at(self.url.text()).host
         count = len(facts.models)
-        models = "1 model" if count == 1 else f"{count} models"
-        text = f"It works: {host} answered in {1000 * facts.seconds:.0f} ms and has {models}."
+        words = ngettext(
+            "It works: {host} answered in {time} ms and has {count} model.",
+            "It works: {host} answered in {time} ms and has {count} models.",
+            count,
+        )
+        text = words.format(host=host, time=f"{1000 * facts.seconds:.0f}", count=count)
         if not count:
-            self._say(f"{host} answered, but has no model to offer. Load one there.", "warn")
+            words = _("{host} answered, but has no model to offer. Load one there.")
+            self._say(words.format(host=host), "warn")
         elif chosen and chosen not in facts.models:
-            self._say(f"{text} “{chosen}” is not one of them.", "warn")
+            words = _("“{model}” is not one of them.")
+            self._say(f"{text} {words.format(model=chosen)}", "warn")
         else:
             self._say(text, "good")
 
@@ -178,7 +192,7 @@ class ServerForm(QFrame):
             self._left()
             return
         self._old = server  # it is kept; should the keyring refuse, only the key is missing
-        self._say("Keeping the key…")
+        self._say(_("Keeping the key…"))
         self._shelf.tasks.run(
             partial(_keep_key, server.url, key), lambda _: self._key_kept(), self._failed
         )
@@ -189,7 +203,7 @@ class ServerForm(QFrame):
         host = Server.at(url, key).host
         name = self.name.text().strip() or host
         if len(name) > 80:
-            raise VisCodexError(ErrorCode.bad_input, "The name is too long.", "Shorten it.")
+            raise WindowError(ErrorCode.bad_input, _("The name is too long."), _("Shorten it."))
         return RemoteServer(name, url, self.model.currentText().strip())
 
     def _key_kept(self) -> None:

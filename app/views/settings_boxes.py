@@ -13,7 +13,9 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.controller import failure_of
 from app.download_words import size
+from app.i18n import _, ngettext
 from app.log import log_folder
+from app.messages import told
 from app.shelf import Shelf
 from app.store import settings as store
 from app.tasks import TaskRunner
@@ -50,10 +52,10 @@ class HistoryBox(QFrame):
         self.setObjectName("box")
         self._history = history
         self._tasks = tasks
-        self.words = text_label("Looking…")
-        self.words.setAccessibleName("Size of the history")
-        self.clear = button("Delete all entries", self._clear)
-        self.undo = button("Undo", self._undo, name="Bring the entries back")
+        self.words = text_label(_("Looking…"))
+        self.words.setAccessibleName(_("Size of the history"))
+        self.clear = button(_("Delete all entries"), self._clear)
+        self.undo = button(_("Undo"), self._undo, name=_("Bring the entries back"))
         self.undo.hide()
         self.clear.setEnabled(False)
         layout = QHBoxLayout(self)
@@ -70,7 +72,7 @@ class HistoryBox(QFrame):
         """Count again, in the background."""
         history = self._history()
         if history is None:
-            self.words.setText("The history is not open.")
+            self.words.setText(_("The history is not open."))
             self.clear.setEnabled(False)
             return
         self._tasks.run(history.size, self._show, self._failed)
@@ -78,11 +80,16 @@ class HistoryBox(QFrame):
     def _show(self, found: Size) -> None:
         self.clear.setEnabled(found.entries > 0)
         if found.entries:
-            text = f"{found.entries} entries, {size(found.total)} on the disk"
+            words = ngettext(
+                "{count} entry, {size} on the disk",
+                "{count} entries, {size} on the disk",
+                found.entries,
+            )
+            text = words.format(count=found.entries, size=size(found.total))
         elif self.undo.isVisibleTo(self):
-            text = "All entries are deleted; for good when VisCodex ends."
+            text = _("All entries are deleted; for good when VisCodex ends.")
         else:
-            text = "No entries yet. What you convert is kept here."
+            text = _("No entries yet. What you convert is kept here.")
         self.words.setText(text)
 
     def _clear(self) -> None:
@@ -102,7 +109,8 @@ class HistoryBox(QFrame):
     def _cleared(self, count: int) -> None:
         self.undo.show()
         self.undo.setFocus()
-        announce(self, f"{count} entries deleted")
+        words = ngettext("{count} entry deleted", "{count} entries deleted", count)
+        announce(self, words.format(count=count))
         self.look()
 
     def _undo(self) -> None:
@@ -115,8 +123,7 @@ class HistoryBox(QFrame):
             )
 
     def _failed(self, error: Exception) -> None:
-        failure = failure_of(error)
-        self.words.setText(f"{failure.message} {failure.advice}".strip())
+        self.words.setText(told(failure_of(error)))
         announce(self, self.words.text(), urgent=True)
 
 
@@ -128,7 +135,7 @@ class ModelsBox(QFrame):
         self.setObjectName("box")
         self._shelf = shelf
         self.words = text_label()
-        self.words.setAccessibleName("In use")
+        self.words.setAccessibleName(_("In use"))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(14, 10, 14, 10)
         layout.addWidget(self.words)
@@ -138,10 +145,14 @@ class ModelsBox(QFrame):
     def _show(self) -> None:
         settings = self._shelf.settings
         if settings.remote is not None:
-            model = settings.remote.model or "its only model"
-            text = f"In use: {model} on the server “{settings.remote.name}”"
+            words = _("In use: {model} on the server “{name}”")
+            if not settings.remote.model:
+                words = _("In use: the only model on the server “{name}”")
+            text = words.format(model=settings.remote.model, name=settings.remote.name)
+        elif settings.model:
+            text = _("In use: {model}, on this computer").format(model=settings.model)
         else:
-            text = f"In use: {settings.model or 'the bundled model'}, on this computer"
+            text = _("In use: the bundled model, on this computer")
         self.words.setText(text)
 
 
@@ -157,14 +168,16 @@ class AboutBox(QFrame):
         layout.addWidget(text_label(f"VisCodex {version('viscodex')}", "boxTitle"))
         layout.addWidget(
             text_label(
-                "Turns a picture of a page or a chart into its code, on your own machine. "
-                "Apache-2.0. No account, no telemetry."
+                _(
+                    "Turns a picture of a page or a chart into its code, on your own machine. "
+                    "Apache-2.0. No account, no telemetry."
+                )
             )
         )
         buttons = QHBoxLayout()
         for text, folder in (
-            ("Open the settings' folder", store.default_path().parent),
-            ("Open the log's folder", log_folder()),
+            (_("Open the settings' folder"), store.default_path().parent),
+            (_("Open the log's folder"), log_folder()),
         ):
             buttons.addWidget(button(text, _opener(str(folder))))
         buttons.addStretch(1)

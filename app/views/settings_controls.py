@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.i18n import _
 from app.shelf import Owner
 from app.store.settings import Settings
 from app.views.fields import button, text_label
@@ -75,7 +76,7 @@ def _switch(row: Row, keep: Keep, actions: Actions) -> tuple[QWidget, Show]:
 def _choice(row: Row, keep: Keep, actions: Actions) -> tuple[QWidget, Show]:
     box = _Choice()
     for value, text in row.choices:
-        box.addItem(text, value)
+        box.addItem(_(text), value)
     box.currentIndexChanged.connect(lambda: keep(**{row.field: box.currentData()}))
 
     def show(settings: Settings) -> None:
@@ -87,8 +88,11 @@ def _choice(row: Row, keep: Keep, actions: Actions) -> tuple[QWidget, Show]:
 def _number(row: Row, keep: Keep, actions: Actions) -> tuple[QWidget, Show]:
     box = _Number()
     box.setRange(*row.range)
-    box.setSpecialValueText(row.zero)
-    box.setSuffix(f" {row.unit}" if row.unit else "")
+    box.setSpecialValueText(_(row.zero))
+    unit = _(row.unit) if row.unit else "{number}"
+    before, _number, after = unit.partition("{number}")
+    box.setPrefix(before)
+    box.setSuffix(after)
     box.setMinimumHeight(30)
     box.setKeyboardTracking(False)  # half-typed numbers are nobody's wish
     box.valueChanged.connect(lambda value: keep(**{row.field: value}))
@@ -112,7 +116,7 @@ def _action_switch(row: Row, keep: Keep, actions: Actions) -> tuple[QWidget, Sho
 
 def _button(row: Row, keep: Keep, actions: Actions) -> tuple[QWidget, Show]:
     action = actions[row.action]
-    made = button("Open…" if not row.field else "Change…", action.trigger, name=row.label)
+    made = button(_("Open…") if not row.field else _("Change…"), action.trigger, name=_(row.label))
     made.setToolTip(action.toolTip())
     if not row.field:
         return made, lambda settings: None
@@ -126,7 +130,7 @@ def _button(row: Row, keep: Keep, actions: Actions) -> tuple[QWidget, Show]:
 
     def show(settings: Settings) -> None:
         keys = QKeySequence(getattr(settings, row.field))
-        value.setText(keys.toString(QKeySequence.SequenceFormat.NativeText) or "None")
+        value.setText(keys.toString(QKeySequence.SequenceFormat.NativeText) or _("None"))
         made.setAccessibleDescription(value.text())
 
     return both, show
@@ -150,15 +154,15 @@ class RowView(QWidget):
         self.control, self._show = _MAKERS[row.kind](row, owner.keep, actions)
         target = self.control.focusProxy() or self.control
         if not target.accessibleName():
-            target.setAccessibleName(row.label)
-        target.setAccessibleDescription(row.note or target.accessibleDescription())
-        label = text_label(row.label)
+            target.setAccessibleName(_(row.label))
+        target.setAccessibleDescription(_(row.note) or target.accessibleDescription())
+        label = text_label(_(row.label))
         label.setBuddy(target)
         words = QWidget()
         column = _column(words)
         column.addWidget(label)
         if row.note:
-            column.addWidget(text_label(row.note, "muted"))
+            column.addWidget(text_label(_(row.note), "muted"))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 4)
         layout.setSpacing(16)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app import language
+from app.i18n import N_
 from app.messages import TARGET_NAMES
 from app.store.settings import RANGES
 
@@ -16,7 +18,8 @@ class Row:
 
     `field` is a field of `Settings`; for ACTION_SWITCH and BUTTON `action` names an action of the
     main window instead, and a BUTTON shows the text of `field` beside itself where it has one.
-    `choices` are pairs of value and text. `zero` is what a number of 0 means, `unit` follows it.
+    `choices` are pairs of value and text. `zero` is what a number of 0 means, `unit` is how others
+    are shown. All texts are still to be translated.
     """
 
     label: str
@@ -44,167 +47,177 @@ class PageSpec:
     box: str = ""
 
 
-THEMES = (("system", "Like the system"), ("light", "Light"), ("dark", "Dark"))
-# With a translation comes its line here; the row is left out as long as there is one language.
-LANGUAGES = (("", "Like the system"), ("en", "English"))
+THEMES = (("system", N_("Like the system")), ("light", N_("Light")), ("dark", N_("Dark")))
+LANGUAGES = (("", N_("Like the system")), *language.LANGUAGES.items())
+"""Each by its own name, so that everybody finds theirs."""
 HINTS = (
-    ("auto", "As the model likes it"),
-    ("always", "Always"),
-    ("never", "Never"),
+    ("auto", N_("As the model likes it")),
+    ("always", N_("Always")),
+    ("never", N_("Never")),
 )
 
 PAGES: tuple[PageSpec, ...] = (
     PageSpec(
-        "General",
+        N_("General"),
         "settings",
         (
-            Row("Colours", CHOICE, "theme", choices=THEMES),
-            Row("Language", CHOICE, "language", "From the next start on.", choices=LANGUAGES),
+            Row(N_("Colours"), CHOICE, "theme", choices=THEMES),
             Row(
-                "Start with the system",
+                N_("Language"), CHOICE, "language", N_("From the next start on."), choices=LANGUAGES
+            ),
+            Row(
+                N_("Start with the system"),
                 ACTION_SWITCH,
                 action="autostart",
-                note="Wait in the tray from the login on.",
+                note=N_("Wait in the tray from the login on."),
             ),
             Row(
-                "Stay in the tray",
+                N_("Stay in the tray"),
                 SWITCH,
                 "tray",
-                "Closing the window leaves VisCodex in the tray, if there is one.",
+                N_("Closing the window leaves VisCodex in the tray, if there is one."),
             ),
             Row(
-                "Tell when code is ready",
+                N_("Tell when code is ready"),
                 SWITCH,
                 "notifications",
-                "A notice when a conversion ends while the window is away.",
+                N_("A notice when a conversion ends while the window is away."),
             ),
         ),
     ),
     PageSpec(
-        "Capture",
+        N_("Capture"),
         "snip",
         (
             Row(
-                "Hotkey",
+                N_("Hotkey"),
                 BUTTON,
                 "hotkey",
-                "Starts a snip from anywhere.",
+                N_("Starts a snip from anywhere."),
                 action="hotkey",
             ),
             Row(
-                "Delay",
+                N_("Delay"),
                 NUMBER,
                 "capture_delay",
-                "Of “Snip after a delay”: time to open a menu first.",
-                zero="None",
-                unit="s",
+                N_("Of “Snip after a delay”: time to open a menu first."),
+                zero=N_("None"),
+                unit=N_("{number} s"),
             ),
             Row(
-                "Start right away",
+                N_("Start right away"),
                 SWITCH,
                 "auto_start",
-                "Begin the conversion as soon as a picture arrives.",
+                N_("Begin the conversion as soon as a picture arrives."),
             ),
         ),
     ),
     PageSpec(
-        "Conversion",
+        N_("Conversion"),
         "generate",
         (
-            Row("Output", CHOICE, "target", choices=tuple(TARGET_NAMES.items())),
+            Row(N_("Output"), CHOICE, "target", choices=tuple(TARGET_NAMES.items())),
             Row(
-                "Text from the picture",
+                N_("Text from the picture"),
                 CHOICE,
                 "hints",
-                "Words that are read on this computer and given to the model.",
+                N_("Words that are read on this computer and given to the model."),
                 choices=HINTS,
             ),
             Row(
-                "Answers to choose from",
+                N_("Answers to choose from"),
                 NUMBER,
                 "best_of",
-                "The one whose picture is most like yours is kept. More take longer.",
-                zero="As the model has it",
+                N_("The one whose picture is most like yours is kept. More take longer."),
+                zero=N_("As the model has it"),
             ),
             Row(
-                "Repair",
+                N_("Repair"),
                 SWITCH,
                 "repair",
-                "A chart script that fails is written again with its error.",
+                N_("A chart script that fails is written again with its error."),
             ),
             Row(
-                "Large pictures in parts",
+                N_("Large pictures in parts"),
                 SWITCH,
                 "split",
-                "Pages too large for the model are converted in parts as well.",
+                N_("Pages too large for the model are converted in parts as well."),
             ),
             Row(
-                "Run scripts in the preview",
+                N_("Run scripts in the preview"),
                 SWITCH,
                 "scripts",
-                "The previewed page may run its scripts, never with network.",
+                N_("The previewed page may run its scripts, never with network."),
             ),
             Row(
-                "Run charts unprotected",
+                N_("Run charts unprotected"),
                 SWITCH,
                 "unwalled",
-                "Run a chart's code even where this system cannot shut it in: it can then do "
-                "all you can.",
+                N_(
+                    "Run a chart's code even where this system cannot shut it in: it can then do "
+                    "all you can."
+                ),
             ),
         ),
     ),
     PageSpec(
-        "History",
+        N_("History"),
         "history",
         (
-            Row("Keep a history", SWITCH, "history", "Conversions with their pictures and code."),
             Row(
-                "Private mode",
+                N_("Keep a history"),
+                SWITCH,
+                "history",
+                N_("Conversions with their pictures and code."),
+            ),
+            Row(
+                N_("Private mode"),
                 SWITCH,
                 "private",
-                "Nothing at all is written. What is there can still be read.",
+                N_("Nothing at all is written. What is there can still be read."),
             ),
-            Row("Keep for", NUMBER, "history_days", zero="Without limit", unit="days"),
             Row(
-                "Keep at most",
+                N_("Keep for"),
+                NUMBER,
+                "history_days",
+                zero=N_("Without limit"),
+                unit=N_("{number} days"),
+            ),
+            Row(
+                N_("Keep at most"),
                 NUMBER,
                 "history_count",
-                "Pinned entries always stay.",
-                zero="Without limit",
-                unit="entries",
+                N_("Pinned entries always stay."),
+                zero=N_("Without limit"),
+                unit=N_("{number} entries"),
             ),
         ),
         "history",
     ),
     PageSpec(
-        "Models",
+        N_("Models"),
         "model",
         (
             Row(
-                "Models and servers",
+                N_("Models and servers"),
                 BUTTON,
-                note="What converts, what can be downloaded, and servers of your own.",
+                note=N_("What converts, what can be downloaded, and servers of your own."),
                 action="models",
             ),
         ),
         "models",
     ),
     PageSpec(
-        "About",
+        N_("About"),
         "info",
         (
             Row(
-                "Diagnostics",
+                N_("Diagnostics"),
                 BUTTON,
-                note="Checks of every part, and a report without anything private.",
+                note=N_("Checks of every part, and a report without anything private."),
                 action="diagnostics",
             ),
         ),
         "about",
     ),
 )
-
-
-def offered(row: Row) -> bool:
-    """Whether there is anything to choose; English alone is no choice of languages."""
-    return row.field != "language" or len(row.choices) > 2

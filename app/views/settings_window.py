@@ -8,13 +8,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QStackedWidget, QWidget
 
+from app.i18n import _
 from app.shelf import Owner, Shelf
 from app.store.settings import Settings
 from app.views.dress import ICON, Dresser
 from app.views.fields import Page, Window, heading
 from app.views.settings_boxes import History, make_box
 from app.views.settings_controls import RowView
-from app.views.settings_rows import PAGES, PageSpec, offered
+from app.views.settings_rows import PAGES, PageSpec
 
 NARROW = 560
 """Below this width the list shows only icons."""
@@ -36,7 +37,7 @@ class SettingsWindow(Window):
         shelf: Shelf,
         history: History,
     ) -> None:
-        super().__init__(parent, "Settings", 720, 560)
+        super().__init__(parent, _("Settings"), 720, 560)
         self.rows: list[RowView] = []
         self.boxes: dict[str, QWidget] = {}
         self._owner = owner
@@ -45,19 +46,19 @@ class SettingsWindow(Window):
         self._history = history
         self.names = QListWidget()
         self.names.setObjectName("pages")
-        self.names.setAccessibleName("Pages")
+        self.names.setAccessibleName(_("Pages"))
         self.names.setIconSize(ICON)
         self.names.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.pages = QStackedWidget()
         self._entries: list[_Entry] = []  # the dresser only holds weak references
         self._empty: set[int] = set()  # pages that nobody has seen yet
         for number, spec in enumerate(PAGES):
-            entry = _Entry(spec.name)
-            entry.setToolTip(spec.name)
+            entry = _Entry(_(spec.name))
+            entry.setToolTip(_(spec.name))
             self._entries.append(entry)
             self.names.addItem(entry)
             dresser.icon(entry, spec.icon)
-            self.pages.addWidget(Page(spec.name))
+            self.pages.addWidget(Page(_(spec.name)))
             self._empty.add(number)
         self.names.currentRowChanged.connect(self._turn)
         layout = QHBoxLayout(self)
@@ -70,15 +71,15 @@ class SettingsWindow(Window):
         self.names.setFocus()
 
     def open_page(self, name: str) -> None:
-        """Show one of the pages."""
+        """Show one of the pages, by its name in the table."""
         self.names.setCurrentRow([spec.name for spec in PAGES].index(name))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         narrow = self.width() < NARROW
         for entry, spec in zip(self._entries, PAGES, strict=True):
-            entry.setText("" if narrow else spec.name)
-            entry.setData(Qt.ItemDataRole.AccessibleTextRole, spec.name)
+            entry.setText("" if narrow else _(spec.name))
+            entry.setData(Qt.ItemDataRole.AccessibleTextRole, _(spec.name))
         self.names.setFixedWidth(52 if narrow else max(150, self.names.sizeHintForColumn(0) + 24))
 
     def _turn(self, number: int) -> None:
@@ -89,9 +90,9 @@ class SettingsWindow(Window):
         self.pages.setCurrentIndex(number)
 
     def _fill(self, page: Page, spec: PageSpec) -> None:
-        page.column.addWidget(heading(spec.name))
+        page.column.addWidget(heading(_(spec.name)))
         views: list[QWidget] = []
-        for row in filter(offered, spec.rows):
+        for row in spec.rows:
             view = RowView(row, self._owner, self._actions)
             self.rows.append(view)
             views.append(view)

@@ -8,12 +8,13 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QStackedWidget, QToolButton, QWidget
 
+from app.i18n import N_, _
 from app.views.dress import ICON, Dresser, Pane, Segments
 
 WIDTH = 300
 TABS = (
-    ("history", "History", "What was converted before"),
-    ("versions", "Versions", "All versions of this code"),
+    ("history", N_("History"), N_("What was converted before")),
+    ("versions", N_("Versions"), N_("All versions of this code")),
 )
 
 
@@ -32,13 +33,13 @@ class SidePanel(Pane):
         self.title.hide()
         self._panels = panels
         self._actions = {key: actions[key] for key in panels}
-        self.tabs = Segments("Panel", [tab for tab in TABS if tab[0] in panels])
+        self.tabs = Segments(_("Panel"), [tab for tab in TABS if tab[0] in panels])
         self.tabs.chosen.connect(self.open_tab)
         close = QToolButton()
         close.setObjectName("flat")
         close.setIconSize(ICON)
-        close.setAccessibleName("Close the panel")
-        close.setToolTip("Close the panel")
+        close.setAccessibleName(_("Close the panel"))
+        close.setToolTip(_("Close the panel"))
         close.clicked.connect(self.put_away)
         dresser.icon(close, "close", "muted")
         self.header.setContentsMargins(8, 0, 8, 0)

@@ -8,6 +8,7 @@ from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QAction, QImage, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QToolButton, QWidget
 
+from app.i18n import _
 from app.incoming import Region
 from app.session import Picture
 from app.views.dress import (
@@ -17,6 +18,7 @@ from app.views.dress import (
     Dresser,
     Pane,
     ShortLabel,
+    YieldingRow,
     announce,
     flat_button,
 )
@@ -46,9 +48,9 @@ class SourcePane(Pane):
     """Shows the picture that is being turned into code, with its size."""
 
     def __init__(self, actions: Mapping[str, QAction], dresser: Dresser) -> None:
-        super().__init__("Picture")
-        self.size_chip = Chip("Size of the picture")
-        self.view = SourceView("Source picture", dresser.theme)
+        super().__init__(_("Picture"))
+        self.size_chip = Chip(_("Size of the picture"))
+        self.view = SourceView(_("Source picture"), dresser.theme)
         self._size = QSize()
         self.header.addWidget(self.size_chip)
         self.header.addStretch(1)
@@ -59,7 +61,7 @@ class SourcePane(Pane):
         self.undo.hide()
         self.header.addWidget(self.undo)
         self.body.addWidget(self.view, 1)
-        self.note = Chip("Note")
+        self.note = Chip(_("Note"))
         self._note_timer = QTimer(self)
         self._note_timer.setSingleShot(True)
         self._note_timer.setInterval(NOTE_MS)
@@ -83,9 +85,13 @@ class SourcePane(Pane):
         self.view.set_lines(())
         self.view.start_marking(False)
         self.view.set_region(None)
-        self.view.setAccessibleDescription(f"{name}, {width} by {height} pixels")
+        self.view.setAccessibleDescription(
+            _("{name}, {width} by {height} pixels").format(name=name, width=width, height=height)
+        )
         self.view.setToolTip(name)
-        self.size_chip.show_text(f"{width} × {height}", f"{name}, size in pixels")
+        self.size_chip.show_text(
+            f"{width} × {height}", _("{name}, size in pixels").format(name=name)
+        )
 
     def show_image(self, image: QImage) -> None:
         """The pixels, from `decode`."""
@@ -114,13 +120,13 @@ class SourcePane(Pane):
         layout = QHBoxLayout(row)
         layout.setContentsMargins(8, 4, 8, 4)
         layout.setSpacing(4)
-        self.farther = _tool("Zoom out", "Zoom out (-)")
-        self.nearer = _tool("Zoom in", "Zoom in (+)")
+        self.farther = _tool(_("Zoom out"), _("Zoom out (-)"))
+        self.nearer = _tool(_("Zoom in"), _("Zoom in (+)"))
         dresser.icon(self.farther, "farther")
         dresser.icon(self.nearer, "nearer")
         self.farther.clicked.connect(lambda: self.view.zoom_by(-1))
         self.nearer.clicked.connect(lambda: self.view.zoom_by(1))
-        self.percent = _tool("Zoom", "Fit the pane (0), or 100 % (1)")
+        self.percent = _tool(_("Zoom"), _("Fit the pane (0), or 100 % (1)"))
         self.percent.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         self.percent.setMinimumWidth(64)
         self.percent.clicked.connect(self._toggle_zoom)
@@ -134,19 +140,21 @@ class SourcePane(Pane):
         return row
 
     def _part_row(self, actions: Mapping[str, QAction], dresser: Dresser) -> QWidget:
-        row = QWidget()
+        row = YieldingRow()
         layout = QHBoxLayout(row)
         layout.setContentsMargins(12, 4, 8, 4)
         layout.setSpacing(6)
         self.part = ShortLabel()
         self.part.setObjectName("muted")
-        self.part.setAccessibleName("Marked part")
-        unmark = _tool("Mark nothing", "Mark nothing (Esc)")
+        self.part.setAccessibleName(_("Marked part"))
+        unmark = _tool(_("Mark nothing"), _("Mark nothing (Esc)"))
         dresser.icon(unmark, "close", "muted")
         unmark.clicked.connect(lambda: self.view.set_region(None))
         layout.addWidget(self.part, 1)
-        layout.addWidget(ActionButton(actions["crop"]))
-        layout.addWidget(ActionButton(actions["convert_part"]))
+        buttons = [ActionButton(actions[name]) for name in ("convert_part", "crop")]
+        row.words = [(one, one.text()) for one in buttons]
+        for button in reversed(buttons):
+            layout.addWidget(button)
         layout.addWidget(unmark)
         return row
 
@@ -155,10 +163,10 @@ class SourcePane(Pane):
 
     def _show_zoom(self, percent: int) -> None:
         fits = self.view.zoom.factor is None
-        text = "Fit" if fits else f"{percent} %"
+        text = _("Fit") if fits else f"{percent} %"
         self.percent.setText(text)
         self.percent.setAccessibleDescription(f"{percent} %")
-        self.percent.setToolTip("100 % (1)" if fits else "Fit the pane (0)")
+        self.percent.setToolTip("100 % (1)" if fits else _("Fit the pane (0)"))
 
     def _show_region(self, region: Region | None) -> None:
         self.foot.setCurrentIndex(0 if region is None else 1)
@@ -166,7 +174,9 @@ class SourcePane(Pane):
         if region is not None:
             x0, y0, x1, y1 = region
             self.part.show_text(f"{x1 - x0} × {y1 - y0}")
-            self.part.setToolTip(f"From {x0}, {y0} to {x1}, {y1}, in pixels")
+            self.part.setToolTip(
+                _("From {x0}, {y0} to {x1}, {y1}, in pixels").format(x0=x0, y0=y0, x1=x1, y1=y1)
+            )
 
 
 def _tool(name: str, tip: str) -> QToolButton:

@@ -19,6 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from app.i18n import _
 from app.incoming import Region
 from app.theme import Theme
 from app.views.source_marks import line_key, paint_line, paint_region
@@ -252,7 +253,9 @@ class SourceView(QWidget):
     def _hover(self, number: int) -> None:
         if number != self._hovered:
             self._hovered = number
-            self.setToolTip(f"Copy: {self.lines[number].text}" if number >= 0 else "")
+            self.setToolTip(
+                _("Copy: {text}").format(text=self.lines[number].text) if number >= 0 else ""
+            )
             self._set_cursor()
             self.update()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction, QKeySequence, QResizeEvent
 from PySide6.QtSvgWidgets import QSvgWidget
 from PySide6.QtWidgets import (
     QFrame,
@@ -19,13 +19,14 @@ from PySide6.QtWidgets import (
 )
 
 from app.bootstrap import asset
+from app.i18n import N_, _
 from app.views.dress import ActionButton, Dresser, IconLabel
 from app.views.recent_row import RecentRow
 
 _CARDS = (
-    ("snip", "Snip the screen", "Drag a rectangle around what you see"),
-    ("open", "Open a picture", "PNG, JPEG, WebP, BMP or GIF"),
-    ("paste", "Paste a picture", "From the clipboard, also files"),
+    ("snip", N_("Snip the screen"), N_("Drag a rectangle around what you see")),
+    ("open", N_("Open a picture"), N_("PNG, JPEG, WebP, BMP or GIF")),
+    ("paste", N_("Paste a picture"), N_("From the clipboard, also files")),
 )
 _CENTRE = Qt.AlignmentFlag.AlignHCenter
 
@@ -36,20 +37,21 @@ class _Card(QPushButton):
     def __init__(self, action: QAction, icon: str, title: str, text: str, dresser: Dresser) -> None:
         super().__init__()
         self.setObjectName("card")
-        self.setAccessibleName(title)
-        self.setAccessibleDescription(text)
+        self.setAccessibleName(_(title))
+        self.setAccessibleDescription(_(text))
         self.setAutoDefault(False)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setMinimumWidth(150)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        self.setMinimumWidth(130)
         self._action = action
         self.clicked.connect(action.trigger)
         action.changed.connect(self._follow)
         picture = IconLabel(30)
         dresser.icon(picture, icon, "accent")
-        heading = QLabel(title)
+        heading = QLabel(_(title))
         heading.setObjectName("cardTitle")
-        line = QLabel(text)
+        heading.setWordWrap(True)
+        line = QLabel(_(text))
         line.setObjectName("cardText")
         line.setWordWrap(True)
         keys = QLabel(action.shortcut().toString(QKeySequence.SequenceFormat.NativeText))
@@ -66,11 +68,15 @@ class _Card(QPushButton):
         self._layout.addWidget(line, 1)
         self._layout.addSpacing(4)
         self._layout.addWidget(keys, 0, _CENTRE)
-        self.setMinimumHeight(self._layout.sizeHint().height() + 12)
         self._follow()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Words that wrap want more height."""
+        super().resizeEvent(event)
+        self.setMinimumHeight(self._layout.heightForWidth(self.width()))
+
     def sizeHint(self) -> QSize:
-        return QSize(200, max(164, self._layout.sizeHint().height() + 12))
+        return QSize(200, max(164, self._layout.sizeHint().height()))
 
     def _follow(self) -> None:
         self.setEnabled(self._action.isEnabled())
@@ -86,7 +92,7 @@ class StartPage(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setObjectName("startArea")
-        self.setAccessibleName("Start")
+        self.setAccessibleName(_("Start"))
         page = QWidget()
         page.setObjectName("start")
         page.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -100,8 +106,8 @@ class StartPage(QScrollArea):
             column.addWidget(mark, 0, _CENTRE)
             column.addSpacing(10)
         for text, name, gap in (
-            ("Turn a picture into code", "startTitle", 4),
-            ("An interface becomes HTML, a chart becomes matplotlib.", "startText", 24),
+            (_("Turn a picture into code"), "startTitle", 4),
+            (_("An interface becomes HTML, a chart becomes matplotlib."), "startText", 24),
         ):
             label = QLabel(text)
             label.setObjectName(name)
@@ -125,13 +131,13 @@ class StartPage(QScrollArea):
         wide.addStretch(1)
         column.addLayout(wide)
         column.addSpacing(18)
-        drop = QLabel("…or drop a picture anywhere in this window")
+        drop = QLabel(_("…or drop a picture anywhere in this window"))
         drop.setObjectName("startText")
         drop.setAlignment(Qt.AlignmentFlag.AlignCenter)
         column.addWidget(drop)
         column.addSpacing(4)
         self.sample = ActionButton(
-            actions["sample"], "No picture at hand? Try the sample", "link", own_icon=True
+            actions["sample"], _("No picture at hand? Try the sample"), "link", own_icon=True
         )
         dresser.icon(self.sample, "sample", "accent")
         self.sample.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -157,7 +163,7 @@ class StartPage(QScrollArea):
         """Say where pictures go: to the server `name`, or nowhere for ""."""
         self._dresser.icon(self._shield, *(("server", "warn") if name else ("offline", "good")))
         self.privacy.setText(
-            f"Pictures go to the server “{name}” and nowhere else."
+            _("Pictures go to the server “{name}” and nowhere else.").format(name=name)
             if name
-            else "Everything runs on this computer. Nothing is uploaded."
+            else _("Everything runs on this computer. Nothing is uploaded.")
         )

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QWidget
 
+from app.i18n import _, ngettext
 from app.messages import STATES, TARGET_NAMES
+from app.phrases import translated
 from app.session import Session, State
 from app.views.dress import Chip, Dresser, IconLabel
 
 _TONES = {"neutral": "muted", "busy": "accent", "good": "good", "warn": "warn", "bad": "bad"}
+
+
+class _State(QLabel):
+    """Ends in an ellipsis where there is no room for it; reads out the whole."""
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(60, super().minimumSizeHint().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        short = self.fontMetrics().elidedText(
+            self.text(), Qt.TextElideMode.ElideRight, self.width()
+        )
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(self.rect(), self.alignment(), short)
+        painter.end()
 
 
 class StatusBar(QStatusBar):
@@ -21,19 +41,19 @@ class StatusBar(QStatusBar):
         self._dresser = dresser
         self._icon = IconLabel(16)
         self._shown: tuple[str, str] = ("", "")
-        self.state = QLabel()
-        self.state.setAccessibleName("State")
+        self.state = _State()
+        self.state.setAccessibleName(_("State"))
         self.progress = QProgressBar()
-        self.progress.setAccessibleName("Progress")
+        self.progress.setAccessibleName(_("Progress"))
         self.progress.setTextVisible(False)
         self.progress.setFixedWidth(140)
         self.speed = QLabel()
-        self.speed.setAccessibleName("Speed")
-        self.device = Chip("Device")
-        self.offline = Chip("Network")
+        self.speed.setAccessibleName(_("Speed"))
+        self.device = Chip(_("Device"))
+        self.offline = Chip(_("Network"))
         self.show_server("")
-        for widget in (self._icon, self.state, self.progress):
-            self.addWidget(widget)
+        for shown in (self._icon, self.state, self.progress):
+            self.addWidget(shown)
         for widget in (self.speed, self.device, self.offline):
             self.addPermanentWidget(widget)
 
@@ -48,9 +68,10 @@ class StatusBar(QStatusBar):
     def show_server(self, name: str) -> None:
         """Say where pictures go: to the server `name`, or nowhere for ""."""
         if name:
-            self.offline.show_text(f"Server: {name}", "Pictures are converted on this server.")
+            words = _("Server: {name}").format(name=name)
+            self.offline.show_text(words, _("Pictures are converted on this server."))
         else:
-            self.offline.show_text("Offline", "Pictures stay on this computer.")
+            self.offline.show_text(_("Offline"), _("Pictures stay on this computer."))
 
     def refresh(self, session: Session) -> None:
         """Show the present facts."""
@@ -67,26 +88,30 @@ class StatusBar(QStatusBar):
             self.progress.setRange(0, 1000)
             self.progress.setValue(round(1000 * session.progress))
         self.speed.setText(_speed_text(session))
-        told = (f"Model: {session.model}" if session.model else "", session.device_note)
-        self.device.show_text(session.device, "\n".join(filter(None, told)))
+        model = _("Model: {name}").format(name=session.model) if session.model else ""
+        told = (model, translated(session.device_note))
+        self.device.show_text(translated(session.device), "\n".join(filter(None, told)))
 
 
 def _state_text(session: Session) -> str:
-    text = STATES[session.state].text
+    text = _(STATES[session.state].text)
     result = session.result
     if session.state is State.LOADING and session.progress is not None:
         text = f"{text} · {round(100 * session.progress)} %"
     if session.busy:
         text = result.note or text
-        return f"{text} · {session.elapsed:.1f} s"
+        return " · ".join((text, _seconds(session.elapsed)))
     if session.state is State.DONE and not result.seconds:  # a version that was there
         return " · ".join(filter(None, (text, result.note)))
     if session.state in {State.DONE, State.TRUNCATED}:
-        parts = [text, f"{result.seconds:.1f} s"]
+        parts = [text, _seconds(result.seconds)]
         if result.target and session.target == "auto":
-            name = TARGET_NAMES.get(result.target, result.target)
-            sure = "" if result.confidence is None else f" ({round(100 * result.confidence)} %)"
-            parts.append(f"recognised as {name}{sure}")
+            name = _(TARGET_NAMES.get(result.target, result.target))
+            words = _("recognised as {kind}")
+            if result.confidence is not None:
+                words = _("recognised as {kind} ({percent} %)")
+            percent = round(100 * (result.confidence or 0.0))
+            parts.append(words.format(kind=name, percent=percent))
         return " · ".join(parts)
     return text
 
@@ -95,7 +120,12 @@ def _speed_text(session: Session) -> str:
     result = session.result
     if not result.tokens:
         return ""
-    text = f"{result.tokens} tokens"
+    words = ngettext("{count} token", "{count} tokens", result.tokens)
+    parts = [words.format(count=result.tokens)]
     if result.tokens_per_second >= 0.05:
-        text += f" · {result.tokens_per_second:.0f} tokens/s"
-    return text
+        parts.append(_("{number} tokens/s").format(number=f"{result.tokens_per_second:.0f}"))
+    return " · ".join(parts)
+
+
+def _seconds(number: float) -> str:
+    return _("{number} s").format(number=f"{number:.1f}")

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton
 
-from app.views.dress import ICON, ActionButton, Dresser, Segments, flat_button
+from app.i18n import N_, _
+from app.views.dress import ICON, ActionButton, Dresser, Segments, YieldingRow, flat_button
 
 TARGETS = (
-    ("auto", "Auto", "The model decides what the picture shows"),
-    ("html", "HTML", "Make a page"),
-    ("matplotlib", "Chart", "Make a chart with matplotlib"),
+    ("auto", N_("Auto"), N_("The model decides what the picture shows")),
+    ("html", "HTML", N_("Make a page")),
+    ("matplotlib", N_("Chart"), N_("Make a chart with matplotlib")),
 )
 _MENU = (
     ("snip", "snip_later", "open", "paste", "sample"),
@@ -28,7 +29,7 @@ _MENU = (
 )
 
 
-class ToolBar(QWidget):
+class ToolBar(YieldingRow):
     """Ways in on the left, what comes out on the right."""
 
     def __init__(self, actions: Mapping[str, QAction], dresser: Dresser) -> None:
@@ -36,16 +37,16 @@ class ToolBar(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
-        self.snip = ActionButton(actions["snip"], "Snip")
-        self.targets = Segments("Output", TARGETS)
-        self.generate = ActionButton(actions["generate"], "Generate", "primary", own_icon=True)
+        self.snip = ActionButton(actions["snip"], _("Snip"))
+        self.targets = Segments(_("Output"), TARGETS)
+        self.generate = ActionButton(actions["generate"], _("Generate"), "primary", own_icon=True)
         dresser.icon(self.generate, "generate", "on_accent")
-        self.cancel = ActionButton(actions["cancel"], "Cancel")
+        self.cancel = ActionButton(actions["cancel"], _("Cancel"))
         self.cancel.hide()
         self.menu = QToolButton()
         self.menu.setObjectName("flat")
-        self.menu.setAccessibleName("Menu")
-        self.menu.setToolTip("Menu (F10)")
+        self.menu.setAccessibleName(_("Menu"))
+        self.menu.setToolTip(_("Menu (F10)"))
         self.menu.setIconSize(ICON)
         self.menu.setShortcut("F10")
         self.menu.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -61,6 +62,8 @@ class ToolBar(QWidget):
         layout.addWidget(self.cancel)
         layout.addWidget(flat_button(actions["theme_toggle"]))
         layout.addWidget(self.menu)
+        # What loses its words where there is no room for all, first to last.
+        self.words = [(one, one.text()) for one in (self.snip, self.generate, self.cancel)]
 
     def show_busy(self, busy: bool) -> None:
         """Offer Cancel in the place of Generate while the engine works."""
@@ -70,14 +73,11 @@ class ToolBar(QWidget):
         self.cancel.setVisible(busy)
         if had_focus:
             (other if busy else button).setFocus()
-
-    def set_compact(self, compact: bool) -> None:
-        """Shorter texts for a small window."""
-        self.snip.setText("" if compact else "Snip")
+        self.fit()
 
     def _make_menu(self, actions: Mapping[str, QAction]) -> QMenu:
         menu = QMenu(self)
-        menu.setAccessibleName("Menu")
+        menu.setAccessibleName(_("Menu"))
         for position, group in enumerate(_MENU):
             if position:
                 menu.addSeparator()

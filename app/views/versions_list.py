@@ -19,6 +19,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QLabel, QStackedWidget, QVBoxLayout, QWidget
 
+from app.i18n import _
 from app.versions import EDIT, Version, VersionTree, title
 from app.views.dress import Dresser
 from app.views.rows import Role, RowList
@@ -30,17 +31,19 @@ Run = Callable[[Callable[[], Any], Callable[[Any], None], Callable[[Exception], 
 
 
 def clock_text(seconds: float) -> str:
-    """A time of day for today, date and time otherwise, as the system writes them."""
+    """A time of day for today, date and time otherwise, as the language writes them."""
     moment = QDateTime.fromSecsSinceEpoch(round(seconds))
     form = QLocale.FormatType.ShortFormat
     if moment.date() == QDate.currentDate():
-        return QLocale.system().toString(moment.time(), form)
-    return QLocale.system().toString(moment, form)
+        return QLocale().toString(moment.time(), form)
+    return QLocale().toString(moment, form)
 
 
 def alike_text(similarity: float | None) -> str:
     """A likeness for people, "" where it was not measured."""
-    return "" if similarity is None else f"{round(100 * similarity)} % alike"
+    if similarity is None:
+        return ""
+    return _("{percent} % alike").format(percent=round(100 * similarity))
 
 
 class VersionsModel(QAbstractListModel):
@@ -93,9 +96,9 @@ class VersionsModel(QAbstractListModel):
                 Role.STRONG: on_top,
             }[Role(role)]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return version.instruction or title(version)
+            return title(version)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            top = "on top" if on_top else ""
+            top = _("on top") if on_top else ""
             facts = self.data(index, Role.FACTS)
             return ", ".join(filter(None, (title(version), str(facts), top)))
         return None
@@ -124,11 +127,11 @@ class VersionsList(QWidget):
     def __init__(self, dresser: Dresser, run: Run) -> None:
         super().__init__()
         self.model = VersionsModel(run)
-        self.list = RowList("Versions", dresser)
+        self.list = RowList(_("Versions"), dresser)
         self.list.setModel(self.model)
         self.list.clicked.connect(self._pick)
         self.list.activated.connect(self._pick)
-        empty = QLabel("The versions of your code appear here.")
+        empty = QLabel(_("The versions of your code appear here."))
         empty.setObjectName("muted")
         empty.setWordWrap(True)
         empty.setAlignment(Qt.AlignmentFlag.AlignCenter)

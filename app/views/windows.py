@@ -9,6 +9,7 @@ from importlib.metadata import version
 from PySide6.QtCore import QObject
 
 from app.bootstrap import asset
+from app.i18n import _
 from app.jobs import Job
 from app.preview.policy import NO_SANDBOX_VARIABLE
 from app.shelf import Shelf
@@ -76,7 +77,7 @@ class Windows(QObject):
         return DiagnosticsWindow(main, main, main.controller, main.dresser, self._preview_words)
 
     def _preview_words(self) -> str:
-        """What draws the preview in the window, and whether it is shut in."""
+        """What draws the preview in the window, and whether it is shut in; in English."""
         if not self.main.parts.web_allowed:
             return "off: Chromium does not run with its sandbox for this user"
         if self.main.preview.web is None:
@@ -131,9 +132,9 @@ class Windows(QObject):
         if window is None or not window.isVisible():
             self.main.banner.present(
                 "info",
-                f"{job.title} is here",
-                "It can be used from the next conversion on.",
-                [("Use it", lambda: self.shelf.use(job.name))],
+                _("{title} is here").format(title=job.title),
+                _("It can be used from the next conversion on."),
+                [(_("Use it"), lambda: self.shelf.use(job.name))],
             )
 
     def _failed(self, job: Job) -> None:

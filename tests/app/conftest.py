@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gettext
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,14 +12,15 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("QT_API", "pyside6")
+os.environ["LANGUAGE"] = "en"  # whatever whoever runs the tests speaks
 if hasattr(os, "geteuid") and os.geteuid() == 0:
     os.environ.setdefault("VISCODEX_RENDER_NO_SANDBOX", "1")
 os.environ["QTWEBENGINE_CHROMIUM_FLAGS"] = "--disable-gpu"
 
-from PySide6.QtCore import QSettings
+from PySide6.QtCore import QSettings, QTranslator
 from PySide6.QtWidgets import QApplication
 
-from app import bootstrap
+from app import bootstrap, i18n, language
 from app.archive import Archive
 from app.bridge import EngineBridge
 from app.capture.handlers.qt_screen import QtScreenHandler
@@ -37,6 +39,16 @@ def qapp() -> QApplication:
     if isinstance(present, QApplication):
         return present
     return bootstrap.make_application(["viscodex-tests"])
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """No language is left over for the next test."""
+    yield
+    present = QApplication.instance()
+    i18n.use(gettext.NullTranslations())
+    if isinstance(present, QApplication) and present.findChildren(QTranslator):
+        language.install(present, "en")
 
 
 @pytest.fixture

@@ -302,7 +302,8 @@ def test_a_refused_screen_offers_the_ways_around_it(resident: Callable[..., Made
     window, _, _ = resident()
     window.flow.failed.emit(CaptureError("the system does not allow it", DENIED, "Allow it."))
     assert window.banner.title == "VisCodex may not see the screen"
-    assert window.banner.text == "The system does not allow it. Allow it."
+    assert window.banner.text == "Allow it."
+    assert window.banner.detail == "The system does not allow it."
     offered = [one.text() for one in window.banner.findChildren(QPushButton) if one.isVisible()]
     mac_only = ["Open the system's settings", "Quit and reopen"]
     wanted = [*(mac_only if sys.platform == "darwin" else []), "Try again", "Open another picture…"]

@@ -211,7 +211,7 @@ def test_exports_and_their_failures(window: MainWindow, qtbot: Any, tmp_path: Pa
     qtbot.waitUntil(lambda: window.code.note.text() == "Exported site")
     window.code_actions.export_folder_to(place)
     qtbot.waitUntil(window.banner.isVisible)
-    assert "site: there is a folder" in window.banner.text
+    assert "site: there is a folder" in window.banner.detail
     page = tmp_path / "page.html"
     window.code_actions.export_page_to(page)
     qtbot.waitUntil(page.exists)

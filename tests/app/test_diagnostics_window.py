@@ -65,8 +65,8 @@ def test_it_tells_what_converts_and_why(window: DiagnosticsWindow, main: MainWin
 
 def test_findings_and_log(window: DiagnosticsWindow, qtbot: Any) -> None:
     assert window.checks.text("isolation") == "said of isolation"
-    assert window.checks.rows["model"][0].accessibleName() == "bad"
-    assert window.checks.rows["python"][0].accessibleName() == "good"
+    assert window.checks.rows["model"][0].accessibleName() == "not in order"
+    assert window.checks.rows["python"][0].accessibleName() == "in order"
     qtbot.waitUntil(lambda: window.log.toPlainText() == LINE)
 
 

@@ -375,7 +375,7 @@ def test_entry_whose_picture_is_gone_is_told(open_window: Any, qtbot: Any, fille
     panel = show_history(window, qtbot, 3)
     panel.opened.emit(1)
     qtbot.waitUntil(window.banner.isVisible)
-    assert "gone" in window.banner.text
+    assert "gone" in window.banner.detail
     assert state(window) is State.EMPTY
 
 

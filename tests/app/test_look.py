@@ -31,6 +31,8 @@ TEXT_ON_GROUND = [
     ("muted", "window"),
     ("muted", "surface"),
     ("muted", "raised"),
+    ("muted", "bad_soft"),
+    ("muted", "warn_soft"),
     ("on_accent", "accent"),
     ("on_accent", "accent_hover"),
     ("on_accent", "accent_pressed"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from app.store.settings import CHOICES, RANGES, RemoteServer, Settings
 from app.views.main_window import MainWindow
 from app.views.settings_boxes import HistoryBox
 from app.views.settings_controls import RowView
-from app.views.settings_rows import ACTION_SWITCH, BUTTON, CHOICE, NUMBER, PAGES, SWITCH, offered
+from app.views.settings_rows import ACTION_SWITCH, BUTTON, CHOICE, NUMBER, PAGES, SWITCH
 from app.views.settings_window import SettingsWindow
 from app.views.switch import Switch
 from app.views.windows import Windows
@@ -66,12 +66,6 @@ def test_the_table_fits_the_settings() -> None:
         if row.kind == CHOICE and row.field in CHOICES:
             assert tuple(value for value, _ in row.choices) == CHOICES[row.field], row
         assert row.action or row.kind not in (ACTION_SWITCH, BUTTON)
-
-
-def test_a_language_is_offered_only_where_there_is_another() -> None:
-    (row,) = [row for row in ROWS if row.field == "language"]
-    assert not offered(row)
-    assert offered(replace(row, choices=(*row.choices, ("zh_CN", "简体中文"))))
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.kind == SWITCH], ids=lambda r: r.field)

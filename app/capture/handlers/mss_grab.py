@@ -14,9 +14,10 @@ from app.capture.models import DENIED, Availability, CaptureError, ScreenInfo, S
 from app.capture.permissions import ScreenAccess, system_access
 from app.capture.session_kind import SessionKind, session_kind
 from app.capture.windows import desktop_windows, on_screen
+from app.i18n import N_, _
 
 _REASONS = {
-    SessionKind.NONE: "there is no screen",
+    SessionKind.NONE: N_("there is no screen"),
     SessionKind.WAYLAND: "",  # the portal handler is for that
 }
 
@@ -33,7 +34,7 @@ class MssHandler:
     def available(self) -> Availability:
         kind = session_kind()
         if kind in _REASONS:
-            return Availability(False, _REASONS[kind])
+            return Availability(False, _(_REASONS[kind]))
         return Availability(True)
 
     def grab(self, screens: Sequence[ScreenInfo]) -> list[Shot]:
@@ -68,9 +69,11 @@ class MssHandler:
                     if index is not None
                 ]
         except (ScreenShotError, OSError) as error:
-            raise CaptureError(f"the screen could not be grabbed: {error}") from error
+            raise CaptureError(
+                _("the screen could not be grabbed: {error}").format(error=error)
+            ) from error
         if not shots:
-            raise CaptureError("no screen of this display could be matched")
+            raise CaptureError(_("no screen of this display could be matched"))
         return shots
 
 

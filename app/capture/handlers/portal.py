@@ -22,11 +22,12 @@ from app.capture.models import (
     Shot,
 )
 from app.capture.session_kind import SessionKind, session_kind
+from app.i18n import N_, _
 from app.portal import REPLY_SECONDS, PortalClient, PortalError, Trouble, on_bus
 
 _LOG = logging.getLogger(__name__)
 SCREENSHOT = "org.freedesktop.portal.Screenshot"
-NO_PORTAL = (
+NO_PORTAL = N_(
     "this Wayland desktop has no screenshot portal (package xdg-desktop-portal and the one for "
     "your desktop)"
 )
@@ -37,9 +38,12 @@ _ERRORS = {
     Trouble.GARBLED: (UNAVAILABLE, OPEN_INSTEAD),
     Trouble.REFUSED: (
         DENIED,
-        "Allow VisCodex to take screenshots in the system's settings, or open or paste a picture.",
+        N_(
+            "Allow VisCodex to take screenshots in the system's settings, or open or paste a "
+            "picture."
+        ),
     ),
-    Trouble.TIMEOUT: (TIMEOUT, "Try again, or open or paste a picture instead."),
+    Trouble.TIMEOUT: (TIMEOUT, N_("Try again, or open or paste a picture instead.")),
 }
 
 
@@ -55,7 +59,7 @@ class PortalHandler:
     def available(self) -> Availability:
         if session_kind() is not SessionKind.WAYLAND:
             return Availability(False)
-        return Availability(True) if on_bus() else Availability(False, NO_PORTAL)
+        return Availability(True) if on_bus() else Availability(False, _(NO_PORTAL))
 
     def grab(self, screens: Sequence[ScreenInfo]) -> list[Shot]:
         try:
@@ -63,7 +67,8 @@ class PortalHandler:
         except PortalError as error:
             if error.trouble is Trouble.LEFT:
                 raise CaptureLeft from error
-            raise CaptureError(str(error), *_ERRORS[error.trouble]) from error
+            code, advice = _ERRORS[error.trouble]
+            raise CaptureError(str(error), code, _(advice)) from error
         picture = _read_and_delete(address)
         size = Size(picture.width(), picture.height())
         try:
@@ -71,7 +76,9 @@ class PortalHandler:
                 [one.logical for one in screens], [one.ratio for one in screens], size
             )
         except ValueError as error:
-            raise CaptureError(f"the picture from the desktop portal is odd: {error}") from error
+            raise CaptureError(
+                _("the picture from the desktop portal is odd: {error}").format(error=error)
+            ) from error
         return [
             Shot(one.screen, picture.copy(part.x, part.y, part.width, part.height))
             for one, part in zip(screens, parts, strict=True)
@@ -92,7 +99,7 @@ class PortalHandler:
             )
         address = results.get("uri")
         if not isinstance(address, str):
-            raise PortalError(Trouble.GARBLED, "the desktop portal sent no picture")
+            raise PortalError(Trouble.GARBLED, _("the desktop portal sent no picture"))
         return address
 
 
@@ -100,13 +107,13 @@ def _read_and_delete(address: str) -> QImage:
     """The picture in the file that the portal wrote for us. Raises CaptureError."""
     parts = urlsplit(address)
     if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
-        raise CaptureError("the desktop portal's picture is not a local file")
+        raise CaptureError(_("the desktop portal's picture is not a local file"))
     path = Path(unquote(parts.path))
     reader = QImageReader(str(path))
     reader.setDecideFormatFromContent(True)
     image = reader.read()
     if image.isNull():
-        raise CaptureError("the desktop portal's picture cannot be read")
+        raise CaptureError(_("the desktop portal's picture cannot be read"))
     try:
         path.unlink()  # it was made for us alone, and a picture of a screen is private
     except OSError as error:

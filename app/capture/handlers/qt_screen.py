@@ -8,6 +8,7 @@ from PySide6.QtGui import QGuiApplication
 
 from app.capture.models import Availability, CaptureError, ScreenInfo, Shot
 from app.capture.session_kind import SessionKind, session_kind
+from app.i18n import _
 
 
 class QtScreenHandler:
@@ -20,7 +21,7 @@ class QtScreenHandler:
         if session_kind() is SessionKind.WAYLAND:
             return Availability(False)  # a black picture; the portal handler tells the reason
         if not QGuiApplication.screens():
-            return Availability(False, "there is no screen")
+            return Availability(False, _("there is no screen"))
         return Availability(True)
 
     def grab(self, screens: Sequence[ScreenInfo]) -> list[Shot]:
@@ -31,5 +32,5 @@ class QtScreenHandler:
                 image.setDevicePixelRatio(1.0)
                 shots.append(Shot(one.screen, image))
         if not shots:
-            raise CaptureError("the screen gave no picture")
+            raise CaptureError(_("the screen gave no picture"))
         return shots

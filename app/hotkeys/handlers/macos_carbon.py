@@ -10,6 +10,7 @@ import ctypes
 from typing import Any
 
 from app.hotkeys.models import Combination, HotkeyError, Told
+from app.i18n import N_, _
 
 _CARBON = "/System/Library/Frameworks/Carbon.framework/Carbon"
 _KEYBOARD_CLASS = int.from_bytes(b"keyb", "big")
@@ -33,14 +34,16 @@ def register_arguments(combination: Combination) -> tuple[int, int]:
     """Key code and modifiers for RegisterEventHotKey. Raises HotkeyError for a missing key."""
     code = combination.codes.macos
     if code is None:
-        raise HotkeyError(f"{combination.text} is on no keyboard of this system.")
+        raise HotkeyError(
+            _("{keys} is on no keyboard of this system.").format(keys=combination.text)
+        )
     return code, sum(one.macos for one in combination.modifier_codes())
 
 
 class MacHandler:
     """One hotkey on the event target of the application."""
 
-    method = "macOS reports this one combination; no other key is seen."
+    method = N_("macOS reports this one combination; no other key is seen.")
 
     def __init__(self) -> None:
         self._carbon: Any = None
@@ -81,9 +84,13 @@ class MacHandler:
         if status != 0:
             self.unregister()
             told.failed(
-                f"{combination.text} belongs to another program: choose another one."
+                _("{keys} belongs to another program: choose another one.").format(
+                    keys=combination.text
+                )
                 if status == ALREADY_EXISTS
-                else f"{combination.text} cannot be used (macOS error {status})."
+                else _("{keys} cannot be used (macOS error {status}).").format(
+                    keys=combination.text, status=status
+                )
             )
             return
         told.active("")

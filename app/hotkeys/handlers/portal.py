@@ -8,7 +8,8 @@ import socket
 import threading
 from typing import Any
 
-from app.hotkeys.models import BY_COMMAND, Combination, Told
+from app.hotkeys.models import Combination, Told, by_command
+from app.i18n import N_, _
 from app.portal import PortalClient, PortalError, Trouble, on_bus
 
 SHORTCUTS = "org.freedesktop.portal.GlobalShortcuts"
@@ -16,11 +17,11 @@ SHORTCUT_ID = "snip"
 ANSWER_SECONDS = 120.0
 """The desktop may ask the user which key to give; reading that takes a while."""
 
-_TEXTS = {
-    Trouble.MISSING: f"This desktop has no portal for global shortcuts. {BY_COMMAND}",
-    Trouble.LEFT: "The shortcut was declined in the system's dialog.",
-    Trouble.TIMEOUT: f"The desktop did not answer. {BY_COMMAND}",
+_BY_COMMAND = {
+    Trouble.MISSING: N_("This desktop has no portal for global shortcuts."),
+    Trouble.TIMEOUT: N_("The desktop did not answer."),
 }
+"""What went wrong where a key for our command helps."""
 
 
 def trigger(combination: Combination) -> str:
@@ -32,14 +33,14 @@ def trigger(combination: Combination) -> str:
 class PortalHandler:
     """A session of the portal, on a thread that only waits for it."""
 
-    method = "The desktop itself listens and reports this one shortcut; no other key is seen."
+    method = N_("The desktop itself listens and reports this one shortcut; no other key is seen.")
 
     def __init__(self, seconds: float = ANSWER_SECONDS) -> None:
         self._seconds = seconds
         self._listener: _Listener | None = None
 
     def reason(self) -> str:
-        return "" if on_bus() else _TEXTS[Trouble.MISSING]
+        return "" if on_bus() else by_command(_BY_COMMAND[Trouble.MISSING])
 
     def register(self, combination: Combination, told: Told) -> None:
         self.unregister()
@@ -80,9 +81,9 @@ class _Listener(threading.Thread):
                 if not self._stopped.is_set():
                     self._listen(client)
         except PortalError as error:
-            self._fail(_TEXTS.get(error.trouble, f"The shortcut cannot be used: {error}."))
+            self._fail(_reason(error))
         except OSError:
-            self._fail("The connection to the desktop is lost.")
+            self._fail(_("The connection to the desktop is lost."))
 
     def _fail(self, text: str) -> None:
         if not self._stopped.is_set():
@@ -100,12 +101,12 @@ class _Listener(threading.Thread):
             {"session_handle_token": ("s", "viscodex_" + secrets.token_hex(8))},
         ).get("session_handle")
         if not isinstance(session, str):
-            raise PortalError(Trouble.GARBLED, "the portal gave no session")
+            raise PortalError(Trouble.GARBLED, _("the portal gave no session"))
         rule = MatchRule(type="signal", interface=SHORTCUTS, member="Activated")
         client.send(message_bus.AddMatch(rule), self._seconds)
         with client.connection.filter(rule, bufsize=8) as presses:
             wanted = {
-                "description": ("s", "Snip a part of the screen"),
+                "description": ("s", _("Snip a part of the screen")),
                 "preferred_trigger": ("s", self._trigger),
             }
             results = client.request(
@@ -123,10 +124,18 @@ class _Listener(threading.Thread):
                     self._told.pressed()
 
 
+def _reason(error: PortalError) -> str:
+    if error.trouble in _BY_COMMAND:
+        return by_command(_BY_COMMAND[error.trouble])
+    if error.trouble is Trouble.LEFT:
+        return _("The shortcut was declined in the system's dialog.")
+    return _("The shortcut cannot be used: {error}.").format(error=error)
+
+
 def _assigned(results: dict[str, Any]) -> str:
     """What the desktop made of the wish, in its own words. Raises PortalError if nothing."""
     shortcuts = results.get("shortcuts")
     for name, values in shortcuts if isinstance(shortcuts, list) else ():
         if name == SHORTCUT_ID:
             return str(values.get("trigger_description", ("s", ""))[1])
-    raise PortalError(Trouble.REFUSED, "the desktop gave it no key")
+    raise PortalError(Trouble.REFUSED, _("the desktop gave it no key"))

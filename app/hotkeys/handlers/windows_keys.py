@@ -12,6 +12,7 @@ from typing import Any
 from PySide6.QtCore import QAbstractNativeEventFilter, QCoreApplication
 
 from app.hotkeys.models import Combination, Told
+from app.i18n import N_, _
 
 WM_HOTKEY = 0x0312
 NO_REPEAT = 0x4000
@@ -53,7 +54,7 @@ class _Filter(QAbstractNativeEventFilter):
 class WindowsHandler:
     """One registered hotkey of the thread that runs Qt."""
 
-    method = "Windows reports this one combination; no other key is seen."
+    method = N_("Windows reports this one combination; no other key is seen.")
 
     def __init__(self) -> None:
         self._filter: _Filter | None = None
@@ -67,9 +68,13 @@ class WindowsHandler:
         if not user32.RegisterHotKey(None, _ID, *register_arguments(combination)):
             code = ctypes.get_last_error()  # type: ignore[attr-defined]
             told.failed(
-                f"{combination.text} belongs to another program: choose another one."
+                _("{keys} belongs to another program: choose another one.").format(
+                    keys=combination.text
+                )
                 if code == ALREADY_REGISTERED
-                else f"{combination.text} cannot be used (Windows error {code})."
+                else _("{keys} cannot be used (Windows error {code}).").format(
+                    keys=combination.text, code=code
+                )
             )
             return
         application = QCoreApplication.instance()

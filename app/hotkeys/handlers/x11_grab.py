@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QSocketNotifier
 
 from app.hotkeys.models import Combination, Told
+from app.i18n import N_, _
 from app.x11 import BAD_ACCESS, KEY_RELEASE, MAPPING_NOTIFY, Connection, KeyEvent, X11Error
 
 _CAPS_LOCK, _NUM_LOCK = 1 << 1, 1 << 4
@@ -20,7 +21,7 @@ def modifier_bits(combination: Combination) -> int:
 class X11Handler:
     """A grab on the root window, on a connection of its own that Qt waits on."""
 
-    method = "The X server reports this one combination; no other key is seen."
+    method = N_("The X server reports this one combination; no other key is seen.")
 
     def __init__(self, display: str | None = None) -> None:
         self._display = display
@@ -44,9 +45,11 @@ class X11Handler:
             taken = error.code == BAD_ACCESS
             self.unregister()
             told.failed(
-                f"{combination.text} belongs to another program: choose another one."
+                _("{keys} belongs to another program: choose another one.").format(
+                    keys=combination.text
+                )
                 if taken
-                else f"{combination.text} cannot be used: {error}."
+                else _("{keys} cannot be used: {error}.").format(keys=combination.text, error=error)
             )
             return
         self._notifier = QSocketNotifier(self._server.descriptor, QSocketNotifier.Type.Read)
@@ -70,7 +73,7 @@ class X11Handler:
         assert self._combination is not None
         self._keycodes = self._server.keycodes(self._combination.codes.keysym)
         if not self._keycodes:
-            raise X11Error("this keyboard has no such key")
+            raise X11Error(_("this keyboard has no such key"))
         for code in self._keycodes:
             for locks in LOCKS:
                 self._server.grab_key(code, modifier_bits(self._combination) | locks)
@@ -85,7 +88,7 @@ class X11Handler:
         if self._server is not None and self._told is not None and self._server.broken:
             told = self._told
             self.unregister()
-            told.failed("The connection to the X server is lost.")
+            told.failed(_("The connection to the X server is lost."))
 
     def _take(self, event: KeyEvent, told: Told) -> None:
         """A key held down comes as a release and a press of the same time, again and again.
@@ -112,4 +115,8 @@ class X11Handler:
         except X11Error as error:
             told, text = self._told, self._combination.text
             self.unregister()
-            told.failed(f"{text} is gone with the change of the keyboard: {error}.")
+            told.failed(
+                _("{keys} is gone with the change of the keyboard: {error}.").format(
+                    keys=text, error=error
+                )
+            )

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.i18n import N_, _
+from app.messages import WindowError
 from app.store.history.migrations import ensure_index, has_full_text, migrate
 from engine.errors import ErrorCode, VisCodexError
 
@@ -18,6 +20,9 @@ FILE_NAME = "history.sqlite3"
 BROKEN_PREFIX = "history.broken-"
 BUSY_MS = 5000
 BROKEN_WORDS = ("malformed", "not a database", "corrupt")
+NOT_OPENED = N_("The history could not be opened: {reason}.")
+NOT_READ = N_("The history could not be read: {reason}.")
+NOT_WRITTEN = N_("The history could not be written: {reason}.")
 FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
@@ -41,7 +46,7 @@ def open_database(folder: Path) -> Database:
     """Open for writing. A broken file is renamed to history.broken-TIME.sqlite3 and a new one
     begun. Raises VisCodexError: history_broken (a newer version), disk_full, history_unwritable."""
     path = folder / FILE_NAME
-    with told("opened"):
+    with told(NOT_OPENED):
         folder.mkdir(parents=True, exist_ok=True)
         try:
             return _open(path)
@@ -50,7 +55,9 @@ def open_database(folder: Path) -> Database:
                 raise
         aside = move_aside(path)
         opened = _open(path)
-    opened.notice = f"The history was damaged: it is now {aside.name}, and a new one is begun."
+    opened.notice = _("The history was damaged: it is now {name}, and a new one is begun.").format(
+        name=aside.name
+    )
     return opened
 
 
@@ -67,7 +74,7 @@ def open_to_read(folder: Path) -> Database:
         return Database(None, db, False)
     log = path.with_name(path.name + "-wal")
     mode = "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
-    with told("opened"):
+    with told(NOT_OPENED):
         db = _connect(f"{path.absolute().as_uri()}?{mode}")
         try:
             db.execute("SELECT 1 FROM conversions LIMIT 1").fetchall()
@@ -78,7 +85,7 @@ def open_to_read(folder: Path) -> Database:
                 raise
             empty = _connect(":memory:")
             migrate(empty)
-            return Database(None, empty, False, "The history is damaged and is not shown.")
+            return Database(None, empty, False, _("The history is damaged and is not shown."))
     return Database(None, db, full_text and _indexed(db))
 
 
@@ -146,7 +153,8 @@ def is_broken(error: sqlite3.DatabaseError) -> bool:
 
 @contextlib.contextmanager
 def told(what: str) -> Iterator[None]:
-    """Turn errors of disk and database into VisCodexError, in one line."""
+    """Turn errors of disk and database into VisCodexError, in one line; `what` is one of those
+    above."""
     try:
         yield
     except OSError as error:
@@ -158,25 +166,25 @@ def told(what: str) -> Iterator[None]:
         if "full" in str(error):
             raise _disk_full() from error
         if is_broken(error):
-            raise VisCodexError(
+            raise WindowError(
                 ErrorCode.history_broken,
-                "The history's file is damaged.",
-                "Start VisCodex again: the file is then moved aside and a new one begun.",
+                _("The history's file is damaged."),
+                _("Start VisCodex again: the file is then moved aside and a new one begun."),
             ) from error
         raise _unwritable(what, str(error)) from error
 
 
 def _disk_full() -> VisCodexError:
-    return VisCodexError(
+    return WindowError(
         ErrorCode.disk_full,
-        "The disk is full: this was not written into the history.",
-        "Make room, or delete old entries.",
+        _("The disk is full: this was not written into the history."),
+        _("Make room, or delete old entries."),
     )
 
 
 def _unwritable(what: str, reason: str) -> VisCodexError:
-    return VisCodexError(
+    return WindowError(
         ErrorCode.history_unwritable,
-        f"The history could not be {what}: {reason}.",
-        "Check the folder of the history and its disk.",
+        _(what).format(reason=reason),
+        _("Check the folder of the history and its disk."),
     )

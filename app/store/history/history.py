@@ -14,10 +14,14 @@ from typing import Any, TypeVar
 
 import platformdirs
 
+from app.i18n import _
+from app.messages import WindowError
 from app.store.history import reading, writing
 from app.store.history.database import (
     BROKEN_PREFIX,
     FILE_NAME,
+    NOT_READ,
+    NOT_WRITTEN,
     Database,
     open_database,
     open_to_read,
@@ -154,12 +158,12 @@ class History:
     def export(self, number: int, out: Path) -> None:
         """Write an entry as a zip: picture, code, all versions, entry.json.
 
-        Raises VisCodexError(bad_input) where it is gone, OSError where `out` cannot be written.
+        Raises WindowError(bad_input) where it is gone, OSError where `out` cannot be written.
         """
         entry = self.entry(number)
         if entry is None:
-            raise VisCodexError(
-                ErrorCode.bad_input, "This entry is gone.", "Choose another one of the list."
+            raise WindowError(
+                ErrorCode.bad_input, _("This entry is gone."), _("Choose another one of the list.")
             )
         versions, words = self.versions(number), self.words(number)
         pack(out, entry, versions, words, self.picture(entry.picture))
@@ -258,10 +262,10 @@ class History:
 
     def _refuse_if_private(self) -> None:
         if self.private:
-            raise VisCodexError(
+            raise WindowError(
                 ErrorCode.bad_input,
-                "In private mode the history is not changed.",
-                "Leave private mode first.",
+                _("In private mode the history is not changed."),
+                _("Leave private mode first."),
             )
 
     def _write(self, job: Callable[[sqlite3.Connection, list[Callable[[], None]]], T]) -> T:
@@ -269,8 +273,8 @@ class History:
         undo: list[Callable[[], None]] = []
         db = self._database.writer
         if db is None:
-            raise VisCodexError(ErrorCode.cancelled, "Private mode began before this was written.")
-        with told("written"):
+            raise WindowError(ErrorCode.cancelled, _("Private mode began before this was written."))
+        with told(NOT_WRITTEN):
             db.execute("BEGIN IMMEDIATE")
             try:
                 result = job(db, undo)
@@ -333,7 +337,7 @@ class History:
 
     @contextlib.contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
-        with self._reading, told("read"):
+        with self._reading, told(NOT_READ):
             yield self._database.reader
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
-from engine.errors import ErrorCode, VisCodexError
+from app.i18n import _
+from app.messages import WindowError
+from engine.errors import ErrorCode
 
 Step = Callable[[sqlite3.Connection], None]
 MIGRATIONS: dict[int, Step] = {}
@@ -85,10 +87,12 @@ def migrate(db: sqlite3.Connection) -> None:
     """
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
-        raise VisCodexError(
+        raise WindowError(
             ErrorCode.history_broken,
-            f"The history was written by a newer VisCodex (version {version} of its tables).",
-            "Update VisCodex; until then nothing is kept.",
+            _(
+                "The history was written by a newer VisCodex (version {version} of its tables)."
+            ).format(version=version),
+            _("Update VisCodex; until then nothing is kept."),
         )
     for number in range(version + 1, SCHEMA_VERSION + 1):
         db.execute("BEGIN IMMEDIATE")
