@@ -32,6 +32,25 @@ def window(make_window: Make, qtbot: Any, sample: Path) -> MainWindow:
     return made
 
 
+def test_message_of_the_page_leads_to_its_line(make_window: Make, qtbot: Any, sample: Path) -> None:
+    rows = "<p>row\n" * 300
+    code = f"<!DOCTYPE html>\n{rows}<script>\nnothing();\n</script>\n{rows}"
+    window = make_window(lambda: ScriptedClient(answer(code, size=4000)), request, web=True)
+    load(window, qtbot, sample)
+    convert(window, qtbot)
+    console = window.preview.notes.console
+    qtbot.waitUntil(lambda: "Error, line 303" in console.item(0).text(), timeout=20_000)
+    window.code.show_changes(True)
+    window.preview.actions_by_name["console"].trigger()
+    place = console.visualItemRect(console.item(0)).center()
+    qtbot.mouseClick(console.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    edit = window.code.edit
+    assert edit.isVisible() and edit.hasFocus()
+    assert edit.textCursor().block().text() == "nothing();"
+    seen = [number for number, _ in edit.visible_lines()]
+    assert seen[0] + 3 < 303 < seen[-1] - 3  # in the middle, so that one sees what is around it
+
+
 # Edits ----------------------------------------------------------------------
 
 
