@@ -12,8 +12,11 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
 
 from app.preview.chart import Drawing
 from app.session import State
+from app.views import dialogs
 from app.views.dress import Chip
 from app.views.main_window import MainWindow
+from app.views.preview_output import Drawable
+from engine.errors import VisCodexError
 from tests.app.scripted import PAGE, ScriptedClient, answer
 from tests.app.windows import Make, convert, load, request, state, type_at_end
 
@@ -325,3 +328,46 @@ def test_long_texts_are_not_clipped(window: MainWindow, qtbot: Any, width: int) 
     shown = [chip for chip in pane.findChildren(Chip) if chip.isVisible()]
     assert pane.note in shown
     assert pane.more.isVisible() and pane.more.geometry().right() <= width
+
+
+def save_picture(window: MainWindow, place: Path) -> Drawable:
+    """Save as a picture; what the rest of the application would draw."""
+    picture, target = window.controller.session.picture, window.controller.session.result.target
+    assert picture is not None
+    window.banner.dismiss()
+    dialogs.save_to(window, place)
+    return Drawable(window.code.edit.code, target, picture.width)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("code", "fence"), [(PAGE, "html"), (CHART, "python")])
+def test_saving_as_a_picture_draws_as_everything_else_does(
+    make_window: Make, qtbot: Any, sample: Path, tmp_path: Path, code: str, fence: str
+) -> None:
+    window = make_window(lambda: ScriptedClient(answer(code, fence)), request)
+    load(window, qtbot, sample)
+    convert(window, qtbot)
+    place = tmp_path / "drawn.png"
+    wanted = save_picture(window, place).png()
+    qtbot.waitUntil(place.exists, timeout=60_000)
+    assert place.read_bytes() == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("code", "fence", "typed"), [(PAGE, "html", "just words"), (CHART, "python", "plt.nothing()")]
+)
+def test_saving_as_a_picture_refuses_as_everything_else_does(
+    make_window: Make, qtbot: Any, sample: Path, tmp_path: Path, code: str, fence: str, typed: str
+) -> None:
+    window = make_window(lambda: ScriptedClient(answer(code, fence)), request)
+    load(window, qtbot, sample)
+    convert(window, qtbot)
+    window.code.take(typed)
+    place = tmp_path / "drawn.png"
+    what = save_picture(window, place)
+    with pytest.raises(VisCodexError) as refused:
+        what.png()
+    qtbot.waitUntil(window.banner.isVisible, timeout=60_000)
+    assert refused.value.message in window.banner.text
+    assert not place.exists()
