@@ -113,7 +113,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec(
         "scripts",
         "Run scripts in the preview",
-        "Let the previewed page run its scripts (never with network)",
+        "Let the previewed page run its scripts, shut in",
         checkable=True,
     ),
     ActionSpec(

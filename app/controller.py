@@ -183,6 +183,7 @@ class Controller(VersionDesk):
             self._drawn.append(event)
             if event.total > 1:
                 self.session.noted(f"Comparing {event.candidate + 1} of {event.total}")
+                self.compared.emit(event.candidate + 1, event.total)
 
     def _target(self, run: int, event: Any) -> None:
         if self._current(run):

@@ -142,7 +142,7 @@ PAGES: tuple[PageSpec, ...] = (
                 "Run scripts in the preview",
                 SWITCH,
                 "scripts",
-                "The previewed page may run its scripts, never with network.",
+                "The previewed page may run its scripts, shut in.",
             ),
             Row(
                 "Run charts unprotected",
