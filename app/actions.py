@@ -131,7 +131,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec(
         "scripts",
         N_("Run scripts in the preview"),
-        N_("Let the previewed page run its scripts (never with network)"),
+        N_("Let the previewed page run its scripts, shut in"),
         checkable=True,
     ),
     ActionSpec(

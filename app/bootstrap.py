@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QEvent, Qt, Signal
@@ -17,11 +18,11 @@ from engine.singletons import make_immortal
 APPLICATION = "VisCodex"
 
 
-def prepare_environment() -> None:
+def prepare_environment(flags: Sequence[str] = policy.CHROMIUM_FLAGS) -> None:
     """Set the variables that Qt and qtpy read once. Call before any QApplication."""
     make_immortal()
     os.environ.setdefault("QT_API", "pyside6")
-    policy.set_chromium_flags(os.environ)
+    policy.set_chromium_flags(os.environ, flags)
 
 
 def preview_allowed() -> bool:
@@ -48,9 +49,14 @@ class Application(QApplication):
         return super().event(event)
 
 
-def make_application(arguments: list[str]) -> QApplication:
-    """The QApplication with everything that has to come before it. Needs one call only."""
-    prepare_environment()
+def make_application(
+    arguments: list[str], flags: Sequence[str] = policy.CHROMIUM_FLAGS
+) -> QApplication:
+    """The QApplication with everything that has to come before it. Needs one call only.
+
+    `flags` are Chromium's; they hold for the whole process.
+    """
+    prepare_environment(flags)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     if preview_allowed():
         from app.preview.scheme import register_scheme

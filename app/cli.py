@@ -20,6 +20,7 @@ import typer
 
 from app.cli_models import models
 from app.cli_parts import EPILOG, JsonOption, bad_input, print_json
+from app.workers import WORKERS, run_worker
 from engine.errors import ErrorCode, VisCodexError
 
 INTERRUPTED = 130
@@ -344,6 +345,8 @@ def _one_line(error: BaseException) -> tuple[str, int]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `viscodex`; `arguments` default to those of the process."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0] in WORKERS:
+        return run_worker(given)
     debug = "--debug" in given
     if debug:
         os.environ["VISCODEX_DEBUG"] = "1"  # the worker then shows its own

@@ -186,6 +186,7 @@ class Controller(VersionDesk):
             if event.total > 1:
                 words = _("Comparing {number} of {total}")
                 self.session.noted(words.format(number=event.candidate + 1, total=event.total))
+                self.compared.emit(event.candidate + 1, event.total)
 
     def _target(self, run: int, event: Any) -> None:
         if self._current(run):

@@ -30,6 +30,11 @@ def present() -> gettext.NullTranslations:
     return _Present.catalogue
 
 
+def language() -> str:
+    """The language that is spoken now."""
+    return _Present.catalogue.info().get("language", "en")
+
+
 def _(text: str) -> str:
     """`text` in the language of the windows."""
     return _Present.catalogue.gettext(text) if text else ""  # of "" gettext gives its header

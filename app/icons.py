@@ -26,6 +26,7 @@ GLYPHS = {
     "model": "cpu",
     "device": "cpu",
     "offline": "shield-check",
+    "online": "globe",
     "light": "sun",
     "dark": "moon",
     "theme": "circle-half",

@@ -1,4 +1,4 @@
-"""Code to picture, for the command line: one function for each language that can be drawn."""
+"""Code to picture, for the command line and for what is saved: whatever language it is in."""
 
 from __future__ import annotations
 

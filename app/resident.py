@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QTimer
-from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from app.autostart import Autostart
 from app.bootstrap import Application
 from app.hotkeys.main import Hotkey, HotkeyState
 from app.i18n import N_, _
-from app.messages import TARGET_NAMES
+from app.last_results import LastResults
 from app.session import BUSY, State
 from app.store.settings import Settings
-from app.tray import MOST_RECENT, Recent, Tray
+from app.tray import Tray
 from app.views.main_window import MainWindow
 
 _LOG = logging.getLogger(__name__)
@@ -43,7 +41,7 @@ class Resident(QObject):
         self.hotkey = hotkey
         self.autostart = autostart
         self.tray = Tray(window.actions_by_name, application.windowIcon(), self)
-        self.recent: list[Recent] = []
+        self.results = LastResults(window, self.tray)
         self._settings = window.settings
         self._before = window.controller.session.state
         self._tray_deadline = 0.0
@@ -70,6 +68,8 @@ class Resident(QObject):
         `hidden` is a start without window: where no tray appears in time the window comes up
         minimised, for nobody could find the application otherwise.
         """
+        if self.window.parts.archive is not None:
+            self.window.parts.archive.open()  # in the background; the menu shows what is in it
         if hidden:
             self._tray_deadline = time.monotonic() + TRAY_SECONDS
             self._tray_timer.start(0)
@@ -125,23 +125,9 @@ class Resident(QObject):
             return
         name = session.picture.name if session.picture is not None else ""
         if session.result.code.strip() and session.state is not State.FAILED:
-            kind = _(TARGET_NAMES.get(session.result.target, N_("Code")))
-            clock = time.strftime("%H:%M")
-            title = " · ".join(part for part in (name, kind, clock) if part)
-            self._remember(Recent(title, self._copier(session.result.code)))
+            self.results.take(session)
         if self._settings.notifications and not self.window.isActiveWindow():
             self.tray.notify(_(ENDED[session.state]), name)
-
-    def _remember(self, result: Recent) -> None:
-        self.recent = [result, *self.recent][:MOST_RECENT]
-        self.tray.set_recent(self.recent)
-
-    def _copier(self, code: str) -> Callable[[], None]:
-        def copy() -> None:
-            QGuiApplication.clipboard().setText(code)
-            self.tray.notify(_("Code copied"), "")
-
-        return copy
 
     # Hotkey and start -------------------------------------------------------
 

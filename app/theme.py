@@ -394,5 +394,8 @@ class Theme(QObject):
 
     def _apply(self) -> None:
         self._application.setPalette(palette(self.tokens))
+        # In place of another sheet Qt polishes each widget once for itself and once more for every
+        # widget around it; in place of none, once. Nothing is painted in between.
+        self._application.setStyleSheet("")
         self._application.setStyleSheet(style_sheet(self.tokens))
         self.changed.emit()

@@ -20,7 +20,7 @@ _LONGEST_TITLE = 60
 
 @dataclass(frozen=True)
 class Recent:
-    """One result in the menu: what it is called and what choosing it does."""
+    """One result in the menu: what choosing it does, in words and in deed."""
 
     title: str
     choose: Callable[[], object]
@@ -99,7 +99,7 @@ class Tray(QObject):
             action.deleteLater()
         self._recent = []
         for result in results[:MOST_RECENT]:
-            title = _("Copy code: {title}").format(title=result.title)
+            title = result.title
             if len(title) > _LONGEST_TITLE:
                 title = title[: _LONGEST_TITLE - 1] + "…"
             # Names of files may hold the mark of a keyboard shortcut.

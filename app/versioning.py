@@ -17,13 +17,15 @@ class VersionDesk(PictureDesk):
     """A desk whose picture has code in versions.
 
     `code_changed(code, final)` while and after code arrives, `text_read(lines)` with what was read
-    in the picture, `versions_changed()`, `complete(tree, versions)` with versions that will not
+    in the picture, `compared(number, total)` when one of several answers has been drawn,
+    `versions_changed()`, `complete(tree, versions)` with versions that will not
     change any more, `chosen(tree, version)` when the user put one on top, and `told(text)` for what
     is worth a word.
     """
 
     code_changed = Signal(str, bool)
     text_read = Signal(list)
+    compared = Signal(int, int)
     versions_changed = Signal()
     complete = Signal(object, list)
     chosen = Signal(object, object)

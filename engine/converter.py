@@ -296,6 +296,11 @@ class Converter:
         self, request: ConvertRequest, task: Task, emit: Emit, clock: _Clock
     ) -> list[Answer]:
         """Draw tokens until all answers that are wanted are complete."""
+        old = None
+        if request.refine is not None:
+            code = f"{request.refine[1].rstrip()}\n{FENCE}"
+            old = self.session.vocabulary.tokenize(code, special=False)
+            request = replace(request, candidates=self._fitting(request.candidates, len(old)))
         free = self.session.free_cells // request.candidates
         if free < 1:
             raise VisCodexError(
@@ -304,12 +309,6 @@ class Converter:
                 "Snip a smaller region, or refine shorter code.",
             )
         wanted = request.max_tokens or int(self.card.sampling.get("max_tokens", 0)) or free
-        old = None
-        # Guesses pay where a pass mostly waits for weights. A small model lies in the processor's
-        # cache: there a row more costs as much as a pass more.
-        if request.refine is not None and not self.session.small:
-            code = f"{request.refine[1].rstrip()}\n{FENCE}"
-            old = self.session.vocabulary.tokenize(code, special=False)
 
         def on_text(number: int, text: str) -> None:
             clock.marks.setdefault("first_token", clock.now())
@@ -331,11 +330,17 @@ class Converter:
             self._samplings(request),
             task.prefill,
             min(wanted, free),
-            old=old,
+            # Guesses pay where a pass mostly waits for weights. A small model lies in the
+            # processor's cache: there a row more costs as much as a pass more.
+            old=None if self.session.small else old,
             on_text=on_text,
             on_step=on_step,
             on_end=on_end,
         )
+
+    def _fitting(self, candidates: int, old: int) -> int:
+        """How many answers find room for as much as the old code took, and some more."""
+        return max(1, min(candidates, self.session.free_cells // (old + LEAST_ANSWER)))
 
     def _samplings(self, request: ConvertRequest) -> list[Sampling]:
         """How each candidate is drawn; what is not asked for is the card's."""

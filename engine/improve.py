@@ -76,6 +76,20 @@ def best(drawn: Sequence[Drawn]) -> Drawn:
     return winner
 
 
+def settled(drawn: Sequence[Drawn], old: str | None) -> Drawn:
+    """Which one counts: the best.
+
+    `old` is the code that an instruction was about. Likeness cannot tell whether an instruction was
+    followed: the old code may well be the likest. So of such answers the first counts that draws
+    and changes something; the others stay to be picked.
+    """
+    if old is None:
+        return best(drawn)
+    draws = [one for one in drawn if one.problem is None]
+    changed = [one for one in draws if one.code.strip() != old.strip()]
+    return (changed or draws or drawn)[0]
+
+
 def repair_request(
     request: ConvertRequest, failed: Drawn, turn: int, *, takes_instructions: bool
 ) -> ConvertRequest:

@@ -1,8 +1,9 @@
 """Serves conversions like a client, but looks at what the answers draw before one of them counts.
 
-Of several answers the likest wins, a script that fails is written again, a picture beyond the
-model's reach is converted in parts as well. What a listener sees: the first answer as it is
-written, and `revised` events where it gives way to another.
+Of several answers the likest wins (of those to an instruction the first that draws), a script that
+fails is written again, a picture beyond the model's reach is converted in parts as well. What a
+listener sees: the first answer as it is written, and `revised` events where it gives way to
+another.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from PIL import Image
 from engine.errors import ErrorCode, VisCodexError
 from engine.hints import TextLine
 from engine.images import ImageLimits, load_picture
-from engine.improve import DEFAULT_REPAIRS, REPAIRABLE, Drawn, Judge, best, repair_request
+from engine.improve import DEFAULT_REPAIRS, REPAIRABLE, Drawn, Judge, repair_request, settled
 from engine.protocol import (
     Cancelled,
     CandidateDone,
@@ -142,7 +143,7 @@ class Improver:
         yield _told(Judge(self._drawer, load_picture(image), lines).judge(code, target), 0, 1)
 
     def _widened(self, request: ConvertRequest) -> ConvertRequest:
-        if request.candidates > 1 or request.refine is not None:
+        if request.candidates > 1:
             return request
         return replace(request, candidates=self._wishes.best_of)
 
@@ -180,6 +181,7 @@ class Improver:
             return
         shown = next((code for code, number in codes.items() if number == 0), "")
         self.chosen = Drawn(next(iter(codes)), target)
+        old = None if request.refine is None else request.refine[1]
         repairs = self._wishes.repairs
         if repairs is None:
             repairs = DEFAULT_REPAIRS.get(target, 0)
@@ -200,7 +202,7 @@ class Improver:
                 if page is not None:
                     yield self._drawn(judge.judge(page, target))
         for turn in range(1, repairs + 1):
-            failed = best(self.tried)
+            failed = settled(self.tried, old)
             if failed.problem is None or failed.problem.code not in REPAIRABLE:
                 break
             if self._stopped.is_set():
@@ -217,7 +219,7 @@ class Improver:
                 shown = code
         if self._stopped.is_set():
             return
-        self.chosen = best(self.tried)
+        self.chosen = settled(self.tried, old)
         if self.chosen.code != shown:
             yield Revised(f"{TASKS[target].prefill}{self.chosen.code}{FENCE}", "")
         number = codes.get(self.chosen.code)

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
+from app.i18n import _
+from app.versions import REFINE, Version, VersionTree
 from app.views.candidate_strip import CandidateStrip
+from app.views.dress import announce
 from app.views.refine_bar import RefineBar
 from app.views.versions_list import VersionsList
 
@@ -48,6 +51,10 @@ class Refining(QObject):
         controller.versions_changed.connect(self._show_versions)
         controller.picture_changed.connect(self._show_versions)
         controller.told.connect(self._tell)
+        controller.compared.connect(self._say_compared)
+        controller.complete.connect(self._completed)
+        controller.chosen.connect(self._chosen)
+        self._changes_wanted = self._changes_opened = False
         self._show_versions()
 
     def set_size(self, low: bool, small: bool) -> None:
@@ -61,6 +68,8 @@ class Refining(QObject):
         self.bar.setVisible(session.picture is not None)
         self.strip.setEnabled(not session.busy)
         self.versions.list.setEnabled(not session.busy)
+        if self._changes_opened and session.busy:
+            self._close_changes()
 
     def _show_versions(self) -> None:
         tree = self.controller.session.versions
@@ -70,7 +79,25 @@ class Refining(QObject):
         typing = tree.current is not None and tree.current.id == tree.open_edit
         before = None if typing else tree.back()
         self._window.code.set_previous(None if before is None else before.code)
+        if self._changes_wanted:
+            self._changes_wanted, self._changes_opened = False, True
+            self._window.code.show_changes(True)
+        elif self._changes_opened and tree.current is None:
+            self._close_changes()
         self._refresh()
+
+    def _completed(self, tree: VersionTree, versions: list[Version]) -> None:
+        """After an instruction people want to see what it has changed."""
+        self._changes_wanted = versions[0].kind == REFINE and versions[0] is tree.current
+
+    def _chosen(self, _: VersionTree, version: Version) -> None:
+        if self._changes_opened and version.kind != REFINE:
+            self._close_changes()
+
+    def _close_changes(self) -> None:
+        """What was opened here gives way to code that arrives, or to another picture."""
+        self._changes_opened = False
+        self._window.code.show_changes(False)
 
     def _refine(self, instruction: str) -> None:
         self.controller.refine(instruction, self._source.region)
@@ -81,6 +108,10 @@ class Refining(QObject):
             self.bar.edit.selectAll()
         else:
             self.bar.quick.setFocus()
+
+    def _say_compared(self, number: int, total: int) -> None:
+        words = _("Candidate {number} of {total} done")
+        announce(self.strip, words.format(number=number, total=total))
 
     def _tell(self, text: str) -> None:
         self._window.code.tell(text)

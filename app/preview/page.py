@@ -21,6 +21,7 @@ from PySide6.QtWebEngineCore import (
 )
 
 from app.preview import policy, shell
+from app.preview.permission import Permission
 
 _LEVELS = {
     QWebEnginePage.JavaScriptConsoleMessageLevel.InfoMessageLevel: "info",
@@ -28,12 +29,24 @@ _LEVELS = {
     QWebEnginePage.JavaScriptConsoleMessageLevel.ErrorMessageLevel: "error",
 }
 
+_TYPE = QWebEngineUrlRequestInfo.ResourceType
+_DIRECTIVES = {
+    _TYPE.ResourceTypeImage: "img-src",
+    _TYPE.ResourceTypeStylesheet: "style-src",
+    _TYPE.ResourceTypeScript: "script-src",
+    _TYPE.ResourceTypeFontResource: "font-src",
+    _TYPE.ResourceTypeMedia: "media-src",
+    _TYPE.ResourceTypeXhr: "connect-src",
+}
+"""Kind of a request -> the directive that it can be permitted under."""
+
 
 class Documents(QWebEngineUrlSchemeHandler):
     """Serves the shell and the newest documents from memory, each with its policy."""
 
-    def __init__(self, parent: QObject) -> None:
+    def __init__(self, parent: QObject, permission: Permission) -> None:
         super().__init__(parent)
+        self._permission = permission
         self.pages: dict[str, tuple[bytes, str]] = {
             "/shell": (shell.SHELL_HTML.encode(), policy.SHELL_CSP)
         }
@@ -44,7 +57,7 @@ class Documents(QWebEngineUrlSchemeHandler):
 
     def add(self, serial: int, html: bytes, scripts: bool) -> str:
         """Keep a document and forget those that can no longer be asked for. Returns its address."""
-        self.pages[f"/page/{serial}"] = (html, policy.document_csp(scripts))
+        self.pages[f"/page/{serial}"] = (html, self._permission.csp(scripts))
         self.pages.pop(f"/page/{serial - 8}", None)
         return address_of(serial)
 
@@ -69,10 +82,23 @@ def address_of(serial: int) -> str:
 
 
 class OnlyOwn(QWebEngineUrlRequestInterceptor):
-    """Refuses every request but those for our scheme and for inline data."""
+    """Refuses every request but those for our scheme, for inline data, and those permitted.
+
+    Permitted is only reading: what sends something away is refused wherever it goes.
+    """
+
+    def __init__(self, parent: QObject, permission: Permission) -> None:
+        super().__init__(parent)
+        self._permission = permission
 
     def interceptRequest(self, info: QWebEngineUrlRequestInfo) -> None:
-        if info.requestUrl().scheme() not in {policy.SCHEME, "data", "blob"}:
+        url = info.requestUrl()
+        if url.scheme() in {policy.SCHEME, "data", "blob"}:
+            return
+        directive = _DIRECTIVES.get(info.resourceType(), "")
+        reads = bytes(info.requestMethod().data()) in {b"GET", b"HEAD"}
+        encoded = bytes(url.toEncoded().data()).decode("ascii", "replace")
+        if not (reads and self._permission.allows(directive, encoded)):
             info.block(True)
 
 
@@ -139,14 +165,21 @@ def locked_profile(
     settings = profile.settings()
     for name in policy.SETTINGS_OFF:
         settings.setAttribute(getattr(QWebEngineSettings.WebAttribute, name), False)
-    script = QWebEngineScript()
-    script.setName("viscodex-frame")
-    script.setInjectionPoint(QWebEngineScript.InjectionPoint.DocumentCreation)
-    script.setWorldId(QWebEngineScript.ScriptWorldId.ApplicationWorld.value)
-    script.setRunsOnSubFrames(True)
-    script.setSourceCode(shell.FRAME_JS)
-    profile.scripts().insert(script)
+    world = QWebEngineScript.ScriptWorldId
+    profile.scripts().insert(_script("frame", shell.FRAME_JS, world.ApplicationWorld))
+    profile.scripts().insert(_script("disarm", shell.DISARM_JS, world.MainWorld))
     return profile
+
+
+def _script(name: str, code: str, world: QWebEngineScript.ScriptWorldId) -> QWebEngineScript:
+    """A script of ours in every frame, before those of the page."""
+    script = QWebEngineScript()
+    script.setName(f"viscodex-{name}")
+    script.setInjectionPoint(QWebEngineScript.InjectionPoint.DocumentCreation)
+    script.setWorldId(world.value)
+    script.setRunsOnSubFrames(True)
+    script.setSourceCode(code)
+    return script
 
 
 def _no_download(request: QWebEngineDownloadRequest) -> None:

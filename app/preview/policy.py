@@ -7,7 +7,7 @@ navigation veto (preview/page.py), and Chromium flags for what the other three n
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 
 from engine.render.policy import (
     CHROMIUM_FLAGS,
@@ -18,6 +18,7 @@ from engine.render.policy import (
 
 __all__ = [
     "CHROMIUM_FLAGS",
+    "FLAGS_VARIABLE",
     "HOST",
     "MAX_DOCUMENT_BYTES",
     "NO_SANDBOX_VARIABLE",
@@ -27,8 +28,10 @@ __all__ = [
     "SHELL_URL",
     "document_csp",
     "set_chromium_flags",
+    "without_flags",
 ]
 
+FLAGS_VARIABLE = "QTWEBENGINE_CHROMIUM_FLAGS"
 SCHEME = "preview"
 HOST = "doc"
 SHELL_URL = f"{SCHEME}://{HOST}/shell"
@@ -40,12 +43,21 @@ SHELL_CSP = (
 )
 
 
-def set_chromium_flags(environment: MutableMapping[str, str]) -> None:
+def set_chromium_flags(
+    environment: MutableMapping[str, str], flags: Sequence[str] = CHROMIUM_FLAGS
+) -> None:
     """Add the flags to the variable that Qt reads once, when WebEngine starts."""
-    present = environment.get("QTWEBENGINE_CHROMIUM_FLAGS", "")
-    wanted = list(CHROMIUM_FLAGS)
+    present = environment.get(FLAGS_VARIABLE, "")
+    wanted = list(flags)
     if environment.get(NO_SANDBOX_VARIABLE) == "1":
         wanted.append("--no-sandbox")
         environment["QTWEBENGINE_DISABLE_SANDBOX"] = "1"
     missing = [flag for flag in wanted if flag not in present]
-    environment["QTWEBENGINE_CHROMIUM_FLAGS"] = " ".join([present, *missing]).strip()
+    environment[FLAGS_VARIABLE] = " ".join([present, *missing]).strip()
+
+
+def without_flags(value: str) -> str:
+    """The variable as it was before the flags were added, for a process that has its own."""
+    for flag in CHROMIUM_FLAGS:
+        value = value.replace(flag, "")
+    return " ".join(value.split())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +12,7 @@ from app.preview.console import plain
 
 MAX_REFUSED = 200
 MAX_HOST = 60
+MAX_URI = 300
 
 KINDS: Mapping[str, str] = {
     "img-src": N_("Picture"),
@@ -33,11 +34,21 @@ KINDS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Refused:
-    """One resource: what it is, its host and its address there; all plain and shortened."""
+    """One resource: what it is, its host and its address there; all plain and shortened.
+
+    `directive` and `uri` are as they were reported: never to be shown, nor believed.
+    """
 
     kind: str
     host: str
     address: str
+    directive: str = field(default="", compare=False)
+    uri: str = field(default="", compare=False)
+
+    @property
+    def report(self) -> dict[str, str]:
+        """What `refused_of` makes this of again, in another process."""
+        return {"uri": self.uri, "kind": self.directive}
 
 
 def shorten(text: str, limit: int) -> str:
@@ -64,7 +75,7 @@ def refused_of(reports: Any) -> list[Refused]:
 
 
 def _one(uri: str, kind: str) -> Refused:
-    address = plain(uri, 300)
+    address = plain(uri, MAX_URI)
     try:
         parts = urlsplit(address)
         host = parts.netloc.rpartition("@")[2]
@@ -76,6 +87,8 @@ def _one(uri: str, kind: str) -> Refused:
         _(KINDS.get(kind, N_("Resource"))),
         shorten(host or address.partition(":")[0] or _("unknown"), MAX_HOST),
         shorten(address, 160),
+        kind[:MAX_URI],
+        uri[:MAX_URI],
     )
 
 

@@ -123,3 +123,11 @@ FRAME_JS = """
   });
 })()
 """
+
+# Runs before the scripts of each page and takes away what reaches out by ways that neither policy
+# nor interceptor sees. The flags leave it nothing to reach but the hosts of a permission.
+DISARM_JS = """
+for (const name of ["RTCPeerConnection", "webkitRTCPeerConnection", "RTCIceTransport",
+                    "WebTransport", "WebSocketStream"])
+  delete window[name];
+"""

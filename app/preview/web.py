@@ -22,6 +22,7 @@ from app.i18n import N_, _
 from app.preview import policy
 from app.preview.console import ConsoleLog, of_policy
 from app.preview.page import Documents, LockedPage, OnlyOwn, address_of, locked_profile
+from app.preview.permission import Permission
 from app.preview.refused import refused_of
 
 HANG_SECONDS = 6.0
@@ -42,6 +43,9 @@ NOTHING = (0, 0, 0, 0)
 class WebPreview(QWidget):
     """Shows HTML documents one after the other, without flicker and without network.
 
+    Only where a `permission` is given may they load what it holds; that wants Chromium's flags to
+    be those of the permission too, hence a process of its own (`app.preview.allowed`).
+
     `shown(serial)` tells that a document is on screen, `blocked(count)` how many resources of it
     were refused and `refused(list of Refused)` which, `logged()` that `console` has grown,
     `scaled(percent, width)` how large a page laid out at so many CSS pixels is drawn, `stepped(n)`
@@ -56,8 +60,9 @@ class WebPreview(QWidget):
     stepped = Signal(int)
     broke = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, permission: Permission | None = None) -> None:
         super().__init__(parent)
+        permission = permission or Permission()
         self.scripts = True
         self.console = ConsoleLog()
         self._ready = False
@@ -71,8 +76,8 @@ class WebPreview(QWidget):
         self._loaded = 0
         self._unanswered = 0
         self._hangs = False
-        self._documents = Documents(self)
-        self._interceptor = OnlyOwn(self)
+        self._documents = Documents(self, permission)
+        self._interceptor = OnlyOwn(self, permission)
         self._profile = locked_profile(self._documents, self._interceptor, self)
         self._view = QWebEngineView(self)
         self._view.setAccessibleName(_("Preview of the page"))

@@ -66,6 +66,7 @@ class CodeActions(QObject):
         pane.addActions([self._actions[spec.name] for spec in ACTIONS if spec.scope == "code"])
         pane.edited.connect(self._edited)
         pane.settled.connect(self._draw)
+        self._window.preview.line_chosen.connect(pane.show_line)
         edit.zoomed.connect(lambda: self._keep("code/size", edit.font().pointSizeF()))
         self.outside.saved.connect(self._saved_outside)
 

@@ -288,6 +288,13 @@ class CodeEdit(QPlainTextEdit):
         self._mark()
         self._gutter.update()
 
+    def go_to(self, line: int) -> None:
+        """Put the cursor at the start of a line (from 1), in the middle of what is seen."""
+        block = self.document().findBlockByNumber(line - 1)
+        if line > 0 and block.isValid():
+            self.setTextCursor(QTextCursor(block))
+            self.centerCursor()
+
     def mark_matches(self, matches: Sequence[Match]) -> None:
         """Mark places that fit a search; give those that are visible."""
         if matches != self._matches:

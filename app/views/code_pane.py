@@ -215,6 +215,12 @@ class CodePane(Pane):
     def focus_pane(self) -> None:
         (self.stack.currentWidget() or self.edit).setFocus()
 
+    def show_line(self, line: int) -> None:
+        """Lead the reader to a line of the code (from 1)."""
+        self.show_changes(False)
+        self.edit.go_to(line)
+        self.edit.setFocus()
+
     def open_find(self, replace: bool) -> None:
         """Show the find bar, with or without replacing."""
         self.show_changes(False)

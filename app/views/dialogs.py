@@ -62,12 +62,17 @@ def save_to(window: MainWindow, path: Path) -> None:
     """Save to `path` in the background; errors appear in the banner."""
     session = window.controller.session
     code, target = window.code.edit.code, session.result.target or "html"
-    width = session.picture.width if session.picture is not None else 0
+    size = (session.picture.width, None) if session.picture is not None else None
+    unwalled = window.settings.unwalled
     picture = path.suffix.lower() == ".png"
 
     def work() -> None:
-        data = _draw(code, target, width) if picture else f"{code.rstrip()}\n".encode()
-        write_whole(path, data)
+        if picture:
+            from app.rendering import draw  # heavy, and not needed for the first paint
+
+            write_whole(path, draw(code, target, size, unwalled=unwalled))
+        else:
+            write_whole(path, f"{code.rstrip()}\n".encode())
 
     def saved(done: object) -> None:
         if picture:
@@ -83,23 +88,6 @@ def save_to(window: MainWindow, path: Path) -> None:
         window.show_failure(failure)
 
     window.controller.tasks.run(work, saved, failed)
-
-
-def _draw(code: str, target: str, width: int) -> bytes:
-    """The drawn result as PNG, by the engine's own renderers."""
-    if target == "html":
-        from engine.render.html import HtmlRenderer
-
-        with HtmlRenderer() as renderer:
-            return renderer.render(code, width or 1024).png
-    from engine.errors import ErrorCode, VisCodexError
-    from engine.render.python import PlotRunner
-
-    with PlotRunner() as runner:
-        result = runner.run(code)
-    if result.png is None:
-        raise VisCodexError(ErrorCode.render_failed, result.error or _("No picture was drawn."))
-    return result.png
 
 
 def show_shortcuts(parent: QWidget) -> None:

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from app.i18n import _, ngettext
 from app.preview.console import LEVELS, ConsoleLog
 from app.preview.refused import Refused, hosts_of
+from app.views.allow_row import AllowRow
 from app.views.dress import Dresser
 
 LINE = Qt.ItemDataRole.UserRole
@@ -52,6 +53,8 @@ class PreviewNotes(QWidget):
         self.note.setObjectName("muted")
         self.note.setTextFormat(Qt.TextFormat.PlainText)
         self.note.setWordWrap(True)
+        self._said: dict[str, str] = {}
+        self.allow = AllowRow(dresser)
         self._lists = QStackedWidget()
         self._lists.setFixedHeight(HEIGHT)
         self._lists.addWidget(self.console)
@@ -68,6 +71,7 @@ class PreviewNotes(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self._bar)
+        layout.addWidget(self.allow)
         layout.addWidget(self.note)
         self.note.setContentsMargins(12, 0, 12, 4)
         self.note.hide()
@@ -158,8 +162,16 @@ class PreviewNotes(QWidget):
 
     def show_note(self, text: str) -> None:
         """One line under the page, such as that scripts are off."""
-        self.note.setText(text)
-        self.note.setVisible(bool(text))
+        self._say("page", text)
+
+    def show_ended(self, text: str) -> None:
+        """One line on why the window with network is gone."""
+        self._say("ended", text)
+
+    def _say(self, key: str, text: str) -> None:
+        self._said[key] = text
+        self.note.setText("\n".join(one for one in self._said.values() if one))
+        self.note.setVisible(bool(self.note.text()))
 
     def _show_console(self, on: bool) -> None:
         if on:

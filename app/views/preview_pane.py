@@ -10,12 +10,15 @@ from PySide6.QtGui import QAction, QImage
 from PySide6.QtWidgets import QStackedWidget
 
 from app.actions import make_actions
-from app.i18n import N_, _
+from app.i18n import N_, _, language
 from app.preview.chart import ChartPainter, Drawing, Runner, chart_page, fitting
-from app.preview.colour_scheme import knows_dark, with_scheme
+from app.preview.colour_scheme import with_scheme
+from app.preview.order import Order
+from app.preview.permission import Permission
 from app.preview_actions import PREVIEW_ACTIONS
 from app.session import Picture
 from app.stream import runnable_prefix
+from app.views.allowing import LEAST_HEIGHT, Allowing
 from app.views.card import Card
 from app.views.compare_view import CompareView
 from app.views.dress import Chip, Dresser, Pane, announce, flat_button
@@ -104,6 +107,7 @@ class PreviewPane(Pane):
         self.header.addWidget(self.more)
         self.tools = PreviewTools(own)
         self.notes = PreviewNotes(own, self._dresser)
+        self.allowing = Allowing(self.notes, self._order, self)
         self.compare = CompareView(self._dresser)
         self._stack = QStackedWidget()
         self.card = Card()
@@ -135,8 +139,7 @@ class PreviewPane(Pane):
 
         view = WebPreview(self)
         view.shown.connect(self._page_shown)
-        view.refused.connect(lambda found: self.notes.show_refused(self._blocked, found))
-        view.blocked.connect(self._page_blocked)
+        self.allowing.follow(view)
         view.broke.connect(self._page_broke)
         view.logged.connect(self._logged)
         view.scaled.connect(self._scaled)
@@ -155,6 +158,7 @@ class PreviewPane(Pane):
         self._painter.close()
         self.compare.close_down()
         self.more.output.close()
+        self.allowing.close()
         if self.web is not None:
             self.web.shut()
 
@@ -171,8 +175,8 @@ class PreviewPane(Pane):
         self._timer.stop()
         self._code = self._shown_prefix = ""
         self._drawing = None
-        self._blocked = 0
         self.chart_png = None
+        self.allowing.end()
         self.notes.clear()
         self.error_line.emit(0, "")
         self.compare.set_code("", "html", False)
@@ -204,6 +208,8 @@ class PreviewPane(Pane):
 
     def show_code(self, code: str, target: str, final: bool) -> None:
         """Show what `code` draws; `final` means at once, with errors told."""
+        if code != self._code:
+            self.allowing.end()
         self._code, self._target, self._final = code, target or "html", final
         html = self._target == "html"
         self.tools.show_page_tools(html)
@@ -244,10 +250,16 @@ class PreviewPane(Pane):
         if not self._web_allowed:
             self._show_card(_(ROOT))
         elif self.web is not None:
-            self._blocked = 0
-            self.notes.show_refused(0, [])
             self._apply_size()
-            self.web.show_html(self._page_text())
+            page = self._page_text()
+            self.allowing.show(page, self._scripts, self._final)
+            self.web.show_html(page)
+
+    def _order(self, permission: Permission) -> Order:
+        """The page on screen, for a process of its own that may load what `permission` holds."""
+        width, dark = self._page_width(), self._dresser.theme.dark
+        size = (width or self._stack.width(), max(LEAST_HEIGHT, self._stack.height()))
+        return Order(self._page_text(), permission, self._scripts, dark, width, size, language())
 
     def _page_shown(self, serial: int) -> None:
         if self.web is None or not self._code:
@@ -259,9 +271,6 @@ class PreviewPane(Pane):
             self.drawn.emit()
         elif self._drawing is not None:
             self._show(self.web)
-
-    def _page_blocked(self, count: int) -> None:
-        self._blocked = count
 
     def _page_broke(self, message: str) -> None:
         buttons: list[tuple[str, Callable[[], object]]] = [(_("Load again"), self.redraw)]
@@ -367,13 +376,7 @@ class PreviewPane(Pane):
         """What the present code can be asked for."""
         html = self._target == "html"
         self.more.allow(self._final and bool(self._code.strip()), html)
-        dark = self.actions_by_name["page_dark"]
-        dark.setEnabled(html and (dark.isChecked() or knows_dark(self._code)))
-        dark.setToolTip(
-            _("Show the page as to somebody who prefers dark colours (Alt+D)")
-            if dark.isEnabled() or not self._code
-            else _("This page has no dark colours of its own")
-        )
+        self.tools.allow_dark(self._code if html else "")
 
     # Notices and look -------------------------------------------------------
 

@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from app.i18n import _
+from app.preview.colour_scheme import knows_dark
 from app.preview_actions import WIDTHS
 from app.views.action_segments import ActionSegments
 from app.views.dress import flat_button
@@ -74,6 +75,16 @@ class PreviewTools(QWidget):
         self.widths.setVisible(on)
         self.dark.setVisible(on)
         self.read_out.setText(self.read_out.text() * on)
+
+    def allow_dark(self, html: str) -> None:
+        """Dark colours are offered where the page has some of its own; "" is no page."""
+        dark = self._actions["page_dark"]
+        dark.setEnabled(bool(html) and (dark.isChecked() or knows_dark(html)))
+        dark.setToolTip(
+            _("Show the page as to somebody who prefers dark colours (Alt+D)")
+            if dark.isEnabled() or not html
+            else _("This page has no dark colours of its own")
+        )
 
     def show_scale(self, percent: int, width: int) -> None:
         """How large the page is drawn at present."""

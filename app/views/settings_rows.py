@@ -147,7 +147,7 @@ PAGES: tuple[PageSpec, ...] = (
                 N_("Run scripts in the preview"),
                 SWITCH,
                 "scripts",
-                N_("The previewed page may run its scripts, never with network."),
+                N_("The previewed page may run its scripts, shut in."),
             ),
             Row(
                 N_("Run charts unprotected"),

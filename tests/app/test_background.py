@@ -13,7 +13,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QApplication, QKeySequenceEdit, QPushButton
 
-from app import resident as module
 from app.autostart import XdgAutostart
 from app.bootstrap import Application
 from app.capture.models import DENIED, CaptureError
@@ -21,9 +20,12 @@ from app.hotkeys.main import Hotkey, HotkeyState
 from app.hotkeys.models import Combination, Told
 from app.resident import Resident
 from app.session import State
+from app.store.history import History
+from app.tray import Recent
 from app.views.hotkey_box import hotkey_dialog
 from app.views.main_window import MainWindow
 from tests.app.desktop import ROOT
+from tests.app.histories import add
 from tests.app.scripted import DIED, ScriptedClient, answer
 from tests.app.test_window_access import nameless
 from tests.app.windows import Make, load, request, state
@@ -242,9 +244,9 @@ def test_end_of_a_conversion_in_the_background_is_told(
     window.controller.generate()
     qtbot.waitUntil(lambda: state(window) in (State.DONE, State.FAILED))
     assert told == [(title, sample.name)]
-    assert len(made.recent) == results
-    for result in made.recent:
-        assert result.title.startswith(sample.name)
+    assert len(made.results.recent) == results
+    for result in made.results.recent:
+        assert result.title.startswith(f"Copy code: {sample.name}")
         result.choose()
         assert QGuiApplication.clipboard().text() == window.controller.session.result.code
 
@@ -262,16 +264,61 @@ def test_nothing_is_told_in_front_of_ones_eyes_or_when_switched_off(
         window.controller.generate()
         qtbot.waitUntil(lambda w=window: state(w) is State.DONE)
         assert told == []
-        assert len(made.recent) == 1
+        assert len(made.results.recent) == 1
 
 
 def test_only_the_last_results_are_in_the_menu(resident: Callable[..., Made]) -> None:
     _, made, _ = resident()
     for number in range(8):
-        made._remember(module.Recent(f"a&b {number} " + 60 * "x", lambda: None))
-    shown = [one.text() for one in made.tray.menu.actions() if "a&&b" in one.text()]
-    assert [text.split()[3] for text in shown] == ["7", "6", "5", "4", "3"]
-    assert all(len(text) <= 61 for text in shown)
+        made.results.remember(Recent(f"a&b {number} " + 60 * "x", lambda: None))
+    assert [text.split()[1] for text in menu(made)] == ["7", "6", "5", "4", "3"]
+    assert all(len(text) <= 61 for text in menu(made))
+
+
+def menu(made: Resident) -> list[str]:
+    """The results in the menu of the tray."""
+    found, separators = [], 0
+    for one in made.tray.menu.actions():
+        separators += one.isSeparator()
+        if separators == 1 and not one.isSeparator():
+            found.append(one.text())
+    return found
+
+
+def test_last_results_come_out_of_the_history_and_open_again(
+    resident: Callable[..., Made], qtbot: Any, tmp_path: Path, samples: Path
+) -> None:
+    history = History.open(tmp_path / "history")
+    for number in range(7):
+        add(history, f"old {number}", code=f"<p>{number}</p>", picture=str(number))
+    history.close()
+    window, made, _ = resident(history=tmp_path / "history")
+    made.begin()
+    qtbot.waitUntil(lambda: len(menu(made)) == 5, timeout=10_000)
+    assert menu(made)[0].startswith("Open: old 6 · HTML · ")
+    load(window, qtbot, samples / "chart.png")
+    window.controller.generate()
+    qtbot.waitUntil(lambda: menu(made)[0].startswith("Open: chart.png"), timeout=10_000)
+    window.hide()
+    made.results.recent[3].choose()
+    qtbot.waitUntil(lambda: window.code.edit.code == "<p>4</p>", timeout=10_000)
+    assert window.isVisible()
+
+
+def test_private_results_are_copied_and_forgotten_with_the_session(
+    resident: Callable[..., Made], qtbot: Any, tmp_path: Path, sample: Path
+) -> None:
+    history = History.open(tmp_path / "history")
+    add(history, "old")
+    history.close()
+    window, made, _ = resident(history=tmp_path / "history", private=True)
+    qtbot.waitUntil(lambda: len(menu(made)) == 1, timeout=10_000)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: len(menu(made)) == 2, timeout=10_000)
+    assert menu(made)[0].startswith(f"Copy code: {sample.name}")
+    made.results.recent[0].choose()
+    assert QGuiApplication.clipboard().text() == window.controller.session.result.code
 
 
 def test_start_with_the_system_follows_the_record(

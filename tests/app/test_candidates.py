@@ -130,7 +130,10 @@ def test_comparing_is_told_and_cancel_keeps_what_was_compared(
     client = ScriptedClient([*script[: end + 2], WAIT, *script[end + 2 :]])
     window = make_window(lambda: client, request)
     load(window, qtbot, sample)
+    spoken: list[tuple[int, int]] = []
+    window.controller.compared.connect(lambda *told: spoken.append(told))
     window.controller.generate()
+    qtbot.waitUntil(lambda: spoken == [(1, 4), (2, 4)])
     qtbot.waitUntil(lambda: "Comparing 2 of 4" in window.status.state.text())
     trigger(window, "cancel")
     qtbot.waitUntil(lambda: state(window) is State.CANCELLED)

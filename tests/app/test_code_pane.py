@@ -12,8 +12,11 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
 
 from app.preview.chart import Drawing
 from app.session import State
+from app.views import dialogs
 from app.views.dress import Chip
 from app.views.main_window import MainWindow
+from app.views.preview_output import Drawable
+from engine.errors import VisCodexError
 from tests.app.scripted import PAGE, ScriptedClient, answer
 from tests.app.windows import Make, convert, load, request, state, type_at_end
 
@@ -30,6 +33,25 @@ def window(make_window: Make, qtbot: Any, sample: Path) -> MainWindow:
     load(made, qtbot, sample)
     convert(made, qtbot)
     return made
+
+
+def test_message_of_the_page_leads_to_its_line(make_window: Make, qtbot: Any, sample: Path) -> None:
+    rows = "<p>row\n" * 300
+    code = f"<!DOCTYPE html>\n{rows}<script>\nnothing();\n</script>\n{rows}"
+    window = make_window(lambda: ScriptedClient(answer(code, size=4000)), request, web=True)
+    load(window, qtbot, sample)
+    convert(window, qtbot)
+    console = window.preview.notes.console
+    qtbot.waitUntil(lambda: "Error, line 303" in console.item(0).text(), timeout=20_000)
+    window.code.show_changes(True)
+    window.preview.actions_by_name["console"].trigger()
+    place = console.visualItemRect(console.item(0)).center()
+    qtbot.mouseClick(console.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    edit = window.code.edit
+    assert edit.isVisible() and edit.hasFocus()
+    assert edit.textCursor().block().text() == "nothing();"
+    seen = [number for number, _ in edit.visible_lines()]
+    assert seen[0] + 3 < 303 < seen[-1] - 3  # in the middle, so that one sees what is around it
 
 
 # Edits ----------------------------------------------------------------------
@@ -306,3 +328,46 @@ def test_long_texts_are_not_clipped(window: MainWindow, qtbot: Any, width: int) 
     shown = [chip for chip in pane.findChildren(Chip) if chip.isVisible()]
     assert pane.note in shown
     assert pane.more.isVisible() and pane.more.geometry().right() <= width
+
+
+def save_picture(window: MainWindow, place: Path) -> Drawable:
+    """Save as a picture; what the rest of the application would draw."""
+    picture, target = window.controller.session.picture, window.controller.session.result.target
+    assert picture is not None
+    window.banner.dismiss()
+    dialogs.save_to(window, place)
+    return Drawable(window.code.edit.code, target, picture.width)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("code", "fence"), [(PAGE, "html"), (CHART, "python")])
+def test_saving_as_a_picture_draws_as_everything_else_does(
+    make_window: Make, qtbot: Any, sample: Path, tmp_path: Path, code: str, fence: str
+) -> None:
+    window = make_window(lambda: ScriptedClient(answer(code, fence)), request)
+    load(window, qtbot, sample)
+    convert(window, qtbot)
+    place = tmp_path / "drawn.png"
+    wanted = save_picture(window, place).png()
+    qtbot.waitUntil(place.exists, timeout=60_000)
+    assert place.read_bytes() == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("code", "fence", "typed"), [(PAGE, "html", "just words"), (CHART, "python", "plt.nothing()")]
+)
+def test_saving_as_a_picture_refuses_as_everything_else_does(
+    make_window: Make, qtbot: Any, sample: Path, tmp_path: Path, code: str, fence: str, typed: str
+) -> None:
+    window = make_window(lambda: ScriptedClient(answer(code, fence)), request)
+    load(window, qtbot, sample)
+    convert(window, qtbot)
+    window.code.take(typed)
+    place = tmp_path / "drawn.png"
+    what = save_picture(window, place)
+    with pytest.raises(VisCodexError) as refused:
+        what.png()
+    qtbot.waitUntil(window.banner.isVisible, timeout=60_000)
+    assert refused.value.message in window.banner.text
+    assert not place.exists()

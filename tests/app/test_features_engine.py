@@ -10,8 +10,12 @@ import pytest
 from app.session import State
 from app.store.history import History, Query
 from app.store.settings import Settings
-from app.wiring import Engine
+from app.wiring import Engine, ModelClient
+from engine.client import EngineClient
+from engine.improver import Wishes
 from tests.app.windows import Make, load, state, trigger, wait_done
+from tests.engine.scripted_model import build
+from tests.engine.test_improver import torn
 
 BUNDLED = Path(__file__).parents[2] / "assets" / "models" / "viscodex-nano"
 pytestmark = [
@@ -77,3 +81,38 @@ def test_only_the_marked_part_and_its_text(make_window: Make, qtbot: Any, sample
     assert abs(part["Welcome back"][0] + 60 - whole["Welcome back"][0]) < 8
     trigger(window, "undo_crop")
     assert {line.text for line in window.source.view.lines} == set(whole)
+
+
+def test_a_change_brings_several_answers_where_several_are_wished_for(
+    make_window: Make, qtbot: Any, sample: Path, tmp_path: Path
+) -> None:
+    """A model of two minds that takes instructions: all its answers are candidates of one run."""
+    codes = [f'<body style="background: {name}"></body>\n' for name in ("pink", "teal")]
+    files = build(tmp_path / "model", torn(*codes))
+    wishes = Wishes(best_of=6, draw=True)
+    history = tmp_path / "history"
+    window = make_window(
+        lambda: ModelClient(EngineClient(files), lambda own: wishes),
+        Engine(Settings()).make_request,
+        history=history,
+    )
+    load(window, qtbot, sample)
+    trigger(window, "generate")
+    wait_done(window, qtbot, 120)
+    tree = window.controller.session.versions
+    assert tree.current is not None
+    first = tree.current
+    assert len(tree.candidates()) == 2
+    window.features.refining.bar.wanted.emit("Another colour")
+    wait_done(window, qtbot, 120)
+    changed = tree.current
+    assert changed.kind == "refine" and changed.parent == first.id
+    assert changed.code != first.code  # the change, though the old code was the likest
+    assert {one.code.strip() for one in tree.candidates()} == {code.strip() for code in codes}
+    assert {one.instruction for one in tree.candidates()} == {"Another colour"}
+    assert window.features.refining.strip.isVisible()
+    window.close()
+    kept = History.open(history)
+    (entry,) = kept.page(Query()).entries
+    assert entry.versions == 4
+    kept.close()

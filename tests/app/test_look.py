@@ -7,16 +7,20 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QEvent, QObject, QSize
 from PySide6.QtGui import QColor, QTextCursor, QTextDocument
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QFrame, QPushButton, QVBoxLayout, QWidget
 
 from app import icons
 from app.actions import ACTIONS, make_actions
 from app.highlight import Highlighter, spans_by_line, spans_of_end
 from app.theme import DARK, LIGHT, Theme, Tokens, palette, style_sheet
+from app.views.main_window import MainWindow
+from tests.app.scripted import ScriptedClient, answer
+from tests.app.windows import Make, convert, load, request
 
 TEXT_ON_GROUND = [
     ("text", "window"),
@@ -221,3 +225,68 @@ def test_growing_text_is_painted_and_settles(theme: Theme, qtbot: object) -> Non
     qtbot.waitUntil(lambda: not highlighter._settle.isActive(), timeout=5000)  # type: ignore[attr-defined]
     assert painted()
     assert not highlighter._timer.isActive()
+
+
+class Counting(QObject):
+    """Counts how often a widget is told of a new style."""
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        self.count = 0
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        self.count += event.type() == QEvent.Type.StyleChange
+        return False
+
+
+def test_a_switch_dresses_each_widget_once_however_deep_it_lies(
+    theme: Theme, qapp: QApplication, qtbot: Any
+) -> None:
+    outer = QWidget()
+    qtbot.addWidget(outer)
+    inner, depth = outer, 30
+    for _ in range(depth):
+        layout = QVBoxLayout(inner)
+        inner = QFrame()
+        layout.addWidget(inner)
+    deepest = QPushButton("deep")
+    QVBoxLayout(inner).addWidget(deepest)
+    outer.show()
+    counted = Counting(deepest)
+    theme.set_choice("dark")
+    assert 1 <= counted.count <= 3  # out of the old one, into the new one
+    deepest.resize(80, 30)
+    assert deepest.grab().toImage().pixelColor(40, 4).name() == DARK.surface
+    theme.set_choice("light")
+
+
+def test_after_a_switch_everything_looks_as_if_it_had_begun_so(
+    make_window: Make, theme: Theme, qtbot: Any, sample: Path
+) -> None:
+    def made() -> MainWindow:
+        window = make_window(lambda: ScriptedClient(answer()), request)
+        load(window, qtbot, sample)
+        convert(window, qtbot)
+        window.preview.setFocus()
+        qtbot.wait(300)
+        return window
+
+    switched = made()
+    theme.set_choice("dark")
+    theme.set_choice("light")
+    theme.set_choice("dark")
+    qtbot.wait(200)
+    after = switched.grab().toImage()
+    assert after.pixelColor(3, 3).name() == DARK.window
+    switched.hide()
+    fresh = made().grab().toImage()
+    assert after.size() == fresh.size()
+    differ = [
+        (x, y)
+        for y in range(0, fresh.height() - 40, 3)  # the status tells how long it took
+        for x in range(0, fresh.width(), 3)
+        if after.pixel(x, y) != fresh.pixel(x, y)
+    ]
+    assert differ == []
+    theme.set_choice("light")

@@ -62,6 +62,35 @@ def test_an_instruction_goes_to_the_model_with_the_code(
     assert window.code.edit.code == "<p>blue</p>"
 
 
+def test_after_an_instruction_the_changes_are_in_front(
+    make_window: Make, qtbot: Any, sample: Path, samples: Path
+) -> None:
+    client = ScriptedClient(
+        answer("<p>red</p>"), answer("<p>blue</p>"), [*answer()[:6], WAIT, *answer()[6:]],
+        answer("<p>green</p>"),
+    )  # fmt: skip
+    window, bar = opened(make_window, qtbot, sample, client)
+    code = window.code
+    assert code.edit.isVisible()
+    say(bar, qtbot, "Make it blue")
+    wait_done(window, qtbot)
+    assert code.changes.isVisible() and window.actions_by_name["changes"].isChecked()
+    qtbot.waitUntil(lambda: code.changes.summary.text().startswith("+1 \N{MINUS SIGN}1 lines"))
+    trigger(window, "version_back")  # nothing was changed there
+    assert code.edit.isVisible()
+    trigger(window, "generate")
+    qtbot.waitUntil(lambda: state(window) is State.GENERATING)
+    assert code.edit.isVisible()  # one sees what arrives
+    client.go.set()
+    wait_done(window, qtbot)
+    assert code.edit.isVisible()
+    say(bar, qtbot, "Make it green")
+    wait_done(window, qtbot)
+    assert code.changes.isVisible()
+    load(window, qtbot, samples / "chart.png")
+    assert code.edit.isVisible()
+
+
 def test_what_was_typed_a_moment_ago_is_refined(
     make_window: Make, qtbot: Any, sample: Path
 ) -> None:

@@ -146,8 +146,39 @@ def test_what_a_model_wants_is_taken_unless_asked_otherwise(models: dict[str, Mo
     with EngineClient(models["pages"]) as client, Improver(client, Wishes(best_of=8)) as improver:
         list(improver.convert(request))
         assert len(improver.tried) == 2
-        list(improver.convert(replace(request, refine=("Go on", PINK))))
-        assert improver.tried == []
+
+
+@pytest.mark.parametrize("old", [PINK, TEAL])
+def test_of_answers_to_an_instruction_the_first_that_changes_something_counts(
+    models: dict[str, ModelFiles], old: str
+) -> None:
+    """The picture is teal: by likeness the old code would win over every change."""
+    other = PINK if old == TEAL else TEAL
+    request = ConvertRequest(picture("teal"), "html", "never", refine=("Another colour", old))
+    with EngineClient(models["pages"]) as client, Improver(client, Wishes(best_of=8)) as improver:
+        for seed in range(12):
+            events = list(improver.convert(replace(request, seed=seed)))
+            assert isinstance(events[-1], Done)
+            assert improver.chosen is not None
+            if len(improver.tried) == 2:
+                assert improver.chosen.code == other
+                assert other in shown(events) and old not in shown(events)
+                return
+    pytest.fail("chance never brought the other page")
+
+
+def test_an_answer_to_an_instruction_that_fails_gives_way_to_one_that_draws(
+    models: dict[str, ModelFiles],
+) -> None:
+    request = replace(chart(), refine=("Go on", WORSE))
+    with EngineClient(models["torn"]) as client, Improver(client, Wishes(best_of=4)) as improver:
+        for seed in range(12):
+            events = list(improver.convert(replace(request, seed=seed)))
+            if [one.code for one in improver.tried] == [BAD, GOOD]:
+                assert improver.chosen is not None and improver.chosen.code == GOOD
+                assert [event.note for event in events if isinstance(event, Revised)] == [""]
+                return
+    pytest.fail("chance never brought both codes")
 
 
 @pytest.mark.parametrize("improver", ["page"], indirect=True)

@@ -137,6 +137,20 @@ def test_a_long_prompt_tells_how_far_it_is(tmp_path: Path) -> None:
     assert short == []
 
 
+@pytest.mark.parametrize(("lines", "written"), [(20, 4), (60, 2), (160, 1)])
+def test_so_many_answers_to_an_instruction_as_have_room_for_the_old_code(
+    tmp_path: Path, lines: int, written: int
+) -> None:
+    files = build(tmp_path, chain("<p>", "<|im_end|>"), context=4096)
+    code = "<p>line</p>\n" * lines
+    request = ConvertRequest(picture(), "html", refine=("go", code), candidates=4)
+    with EngineClient(files) as engine:
+        events = list(engine.convert(request))
+    numbers = {event.candidate for event in events if isinstance(event, Token)}
+    assert numbers == set(range(written))
+    assert isinstance(events[-1], Done)
+
+
 def test_many_conversions_leave_nothing_behind(
     client: EngineClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
