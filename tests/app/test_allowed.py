@@ -410,6 +410,7 @@ def test_permission_ends_with_the_page(
     qtbot.waitUntil(window.preview.notes.allow.isVisible, timeout=SECONDS)
     qtbot.wait(300)
     pid = allow(window.preview, qtbot)
+    qtbot.waitUntil(lambda: "GET /font.ttf" in server.asked, timeout=SECONDS)  # the last wish
     asked = len(server.asked)
     happens(window, qtbot)
     qtbot.waitUntil(lambda: not window.preview.allowing.page.running, timeout=SECONDS)
