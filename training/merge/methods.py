@@ -182,10 +182,9 @@ def _upper(delta: Tensor) -> Tensor:
 def _lower(delta: Tensor, chosen: int) -> tuple[Tensor, Tensor]:
     """Lower halves of the values in a bin, and how often each is there; both short."""
     bits = _magnitude_bits(delta).numpy()
-    inside = torch.from_numpy(bits[(bits >> 16) == chosen] & 0xFFFF)  # numpy's is the faster one
-    counts = torch.bincount(inside, minlength=1 << 16)
-    places = torch.nonzero(counts).flatten()
-    return places.to(torch.int32), counts[places].to(torch.int32)
+    inside = bits[(bits >> 16) == chosen] & 0xFFFF  # numpy's is the faster one
+    places, counts = np.unique(inside, return_counts=True)  # few are inside
+    return torch.from_numpy(places), torch.from_numpy(counts.astype(np.int32))
 
 
 def _place_of(counts: Tensor, rank: int) -> tuple[int, int]:
@@ -338,18 +337,40 @@ class Likeness:
     agree: int = 0
     both: int = 0
 
+    @property
+    def finite(self) -> bool:
+        """Whether the sums are; if so, every value they were taken of is."""
+        return math.isfinite(self.first + self.second + self.difference)
+
 
 def likeness(block: Block) -> Likeness:
     """Of both task vectors, or of the weights themselves where there is no base."""
-    first, second = (block.vlm, block.coder) if block.base is None else block.deltas
-    product = first * second
-    gap = first - second
-    sums = (
-        row_sum(first * first),
-        row_sum(second * second),
-        row_sum(product),
-        row_sum(gap.mul_(gap)),
+    vectors = torch.empty(3, len(block.vlm))
+    first, second, gap = vectors
+    if block.base is None:
+        first.copy_(block.vlm)
+        second.copy_(block.coder)
+    else:
+        torch.sub(block.vlm, block.base, out=first)
+        torch.sub(block.coder, block.base, out=second)
+    torch.sub(first, second, out=gap)
+    sums = row_products(vectors)
+    product = (first * second).numpy()
+    agree, disagree = np.count_nonzero(product > 0), np.count_nonzero(product < 0)
+    return Likeness(
+        first=float(sums[0, 0]),
+        second=float(sums[1, 1]),
+        product=float(sums[0, 1]),
+        difference=float(sums[2, 2]),
+        agree=int(agree),
+        both=int(agree + disagree),
     )
-    signs = product.sign_()
-    balance, both = row_sum(signs), row_sum(signs.abs())  # agree - disagree, agree + disagree
-    return Likeness(*sums, int(balance + both) // 2, int(both))
+
+
+def row_products(vectors: Tensor) -> Tensor:
+    """Products (k, k) of vectors (k, n) with each other, in float64: all of them in one pass, where
+    a sum each would read the vectors again. Added up as in `row_sum`."""
+    whole = vectors.shape[1] // ROW * ROW
+    rows = vectors[:, :whole].view(len(vectors), -1, ROW).transpose(0, 1)
+    rest = vectors[:, whole:].double()
+    return torch.bmm(rows, rows.mT).double().sum(0) + rest @ rest.mT
