@@ -14,12 +14,11 @@ LONGEST = 40
 """Characters of a host that fit beside each other in the narrowest preview."""
 
 
-def few(hosts: Sequence[str]) -> str:
-    """The first host by name, the others by number."""
-    if not hosts:
-        return "nowhere"
-    first = shorten(hosts[0], LONGEST)
-    return first if len(hosts) == 1 else f"{first} and {len(hosts) - 1} more"
+def few(hosts: Sequence[str], named: int = 1) -> str:
+    """The first hosts by name, the others by number."""
+    names = ", ".join(shorten(host, LONGEST) for host in hosts[:named]) or "nowhere"
+    more = len(hosts) - named
+    return f"{names} and {more} more" if more > 0 else names
 
 
 class AllowRow(QWidget):

@@ -15,6 +15,9 @@ from app.theme import Theme
 from app.views.allow_row import few
 from app.views.dress import Dresser, IconLabel, announce
 
+NAMED = 8
+"""Hosts that have room to be named; all are in the tool tip."""
+
 LEAST = (360, 280)
 """Smallest size of the window in pixels."""
 
@@ -36,7 +39,8 @@ class AllowedWindow(QWidget):
         self.setMinimumSize(*LEAST)
         dresser = Dresser(self._theme)
         self.line = _line("Hosts that this page loads from")
-        self.line.setText(f"Loads from {', '.join(hosts)}. Everything else stays blocked.")
+        self.line.setText(f"Loads from {few(hosts, NAMED)}. Everything else stays blocked.")
+        self.line.setToolTip("\n".join(hosts))
         self.note = _line("What stays blocked")
         self.note.hide()
         icon = IconLabel()
