@@ -195,6 +195,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     ActionSpec("refine_box", "Go to the instruction", "Say what to change", keys=("Ctrl+L",)),
     ActionSpec("refine", "Refine", "Change the code as the instruction says", "refine"),
+    ActionSpec("go_on", "Write on", "Go on where the code was cut off"),
     ActionSpec("again", "Another try", "Convert again by chance", "again", ("Ctrl+Shift+R",)),
     ActionSpec(
         "version_back", "Version before", "Go back to the version before", "back", ("Alt+Left",)

@@ -16,7 +16,17 @@ from PySide6.QtGui import QImage
 from app.incoming import failure_of
 from app.session import Failure, Picture
 from app.tasks import TaskRunner
-from app.versions import AGAIN, AGAIN_WORDS, CONVERSION, EDIT, PART, PART_WORDS, REFINE, VersionTree
+from app.versions import (
+    AGAIN,
+    AGAIN_WORDS,
+    CONTINUED_WORDS,
+    CONVERSION,
+    EDIT,
+    PART,
+    PART_WORDS,
+    REFINE,
+    VersionTree,
+)
 from app.versions import Version as InTree
 
 if TYPE_CHECKING:
@@ -360,7 +370,7 @@ def _kind(version: Version) -> str:
         return CONVERSION
     if version.instruction.startswith(PART_WORDS):
         return PART
-    if version.instruction in (AGAIN_WORDS, "Converted again"):
+    if version.instruction in (AGAIN_WORDS, CONTINUED_WORDS, "Converted again"):
         return AGAIN
     return REFINE if version.instruction else EDIT
 

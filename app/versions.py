@@ -15,6 +15,7 @@ CONVERSION, AGAIN, REFINE, PART, EDIT, CANDIDATE = (
     "conversion", "again", "refine", "part", "edit", "candidate",
 )  # fmt: skip
 AGAIN_WORDS = "Another try"
+CONTINUED_WORDS = "Written on"
 PART_WORDS = "Only the part at "
 
 
