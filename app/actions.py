@@ -236,6 +236,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "refine_box", N_("Go to the instruction"), N_("Say what to change"), keys=("Ctrl+L",)
     ),
     ActionSpec("refine", N_("Refine"), N_("Change the code as the instruction says"), "refine"),
+    ActionSpec("go_on", N_("Write on"), N_("Go on where the code was cut off")),
     ActionSpec(
         "again", N_("Another try"), N_("Convert again by chance"), "again", ("Ctrl+Shift+R",)
     ),

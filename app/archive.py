@@ -19,6 +19,7 @@ from app.tasks import TaskRunner
 from app.versions import (
     AGAIN,
     AGAIN_WORDS,
+    CONTINUED_WORDS,
     CONVERSION,
     EDIT,
     PART,
@@ -370,7 +371,7 @@ def _kind(version: Version) -> str:
         return CONVERSION
     if version.instruction.startswith(PART_WORDS):
         return PART
-    if version.instruction in (AGAIN_WORDS, REPEAT_WORDS):
+    if version.instruction in (AGAIN_WORDS, CONTINUED_WORDS, REPEAT_WORDS):
         return AGAIN
     return REFINE if version.instruction else EDIT
 

@@ -24,6 +24,9 @@ class Client(Protocol):
     @property
     def takes_instructions(self) -> bool: ...
 
+    @property
+    def goes_on(self) -> bool: ...
+
     def warm_up(self) -> Iterable[Any]: ...
 
     def convert(self, request: Any) -> Iterable[Any]: ...
@@ -97,6 +100,12 @@ class EngineBridge(QObject):
         """Whether the model can be told what to change; None while there is none."""
         with self._lock:
             return None if self._client is None else self._client.takes_instructions
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the model can write on where code was cut off."""
+        with self._lock:
+            return self._client is not None and self._client.goes_on
 
     def cancel(self, run: int) -> bool:
         """Ask the engine to stop `run`; never blocks. True where it had not even begun."""

@@ -18,7 +18,16 @@ from app.phrases import translated
 from app.session import Failure, Picture, State
 from app.stream import live_code
 from app.versioning import VersionDesk
-from app.versions import AGAIN, AGAIN_WORDS, CONVERSION, PART, PART_WORDS, REFINE, REPEAT_WORDS
+from app.versions import (
+    AGAIN,
+    AGAIN_WORDS,
+    CONTINUED_WORDS,
+    CONVERSION,
+    PART,
+    PART_WORDS,
+    REFINE,
+    REPEAT_WORDS,
+)
 from engine.errors import VisCodexError
 from engine.tasks import TASKS
 
@@ -82,6 +91,25 @@ class Controller(VersionDesk):
         kind = CONVERSION if self.session.versions.current is None else AGAIN
         self._begin(kind, AGAIN_WORDS, seed=SEEDS * self._tries, temperature=TRY_TEMPERATURE)
 
+    @property
+    def can_go_on(self) -> bool:
+        """Whether there is code that was cut off at the length limit, and a model that goes on."""
+        session = self.session
+        return (
+            session.state is State.TRUNCATED
+            and session.result.reason == "length"
+            and self._bridge.goes_on
+        )
+
+    def go_on(self) -> None:
+        """Write on where the code was cut off. Its last line is written again: it may be half."""
+        self.seal()
+        code = self.session.result.code
+        begun = code[: code.rfind("\n") + 1] or code
+        if self.can_go_on and begun.strip():
+            target = self.session.result.target
+            self._begin(AGAIN, CONTINUED_WORDS, target=target, begun=begun)
+
     def refine(self, instruction: str, region: Region | None = None) -> None:
         """Let the model change the code on top; `region` says what it is about."""
         self.seal()
@@ -113,6 +141,7 @@ class Controller(VersionDesk):
         instruction: str,
         part: Picture | None = None,
         place: tuple[int, int] | None = None,
+        target: str = "",
         **wishes: Any,
     ) -> None:
         picture = part or self.session.picture
@@ -123,7 +152,9 @@ class Controller(VersionDesk):
         self._drawn = []
         run = self.session.begin(kind, instruction)
         self.code_changed.emit("", False)
-        self._bridge.convert(run, self._make_request(picture, self.session.target, **wishes))
+        self._bridge.convert(
+            run, self._make_request(picture, target or self.session.target, **wishes)
+        )
 
     def cancel(self) -> None:
         """Stop the conversion; acknowledged at once, finished when the engine says so."""

@@ -21,6 +21,7 @@ CONVERSION, AGAIN, REFINE, PART, EDIT, CANDIDATE = (
 # read again in the history.
 AGAIN_WORDS = "Another try"
 REPEAT_WORDS = "Converted again"
+CONTINUED_WORDS = "Written on"
 PART_WORDS = "Only the part at "
 
 
@@ -265,4 +266,5 @@ def _title(kept: str) -> str:
         return _("Only the part at {place}").format(place=kept.removeprefix(PART_WORDS))
     return {
         "": _("Conversion"), AGAIN_WORDS: _("Another try"), REPEAT_WORDS: _("Converted again"),
+        CONTINUED_WORDS: _("Written on"),
     }.get(kept, kept)  # fmt: skip

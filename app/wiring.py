@@ -35,6 +35,11 @@ class ModelClient:
         """Whether the model can be told what to change."""
         return self._client.takes_instructions
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it writes on where code was cut off."""
+        return self._client.goes_on
+
     def warm_up(self) -> Iterator[Any]:
         self._present().warm_up()
         return iter(self._client.start())

@@ -75,6 +75,9 @@ class EngineClient:
         """Whether the model can be told what to change."""
         return self._model is not None and self._model.card.prompt != "short"
 
+    goes_on = True
+    """Answers can be written on from where they were cut off (`ConvertRequest.begun`)."""
+
     @property
     def best_of(self) -> int:
         """How many answers to write where nothing else is asked for."""

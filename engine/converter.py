@@ -227,6 +227,8 @@ class Converter:
         if request.target == "auto":
             if request.refine is not None:
                 return task_of_code(request.refine[1])
+            if request.begun:
+                return task_of_code(request.begun)
             if len(self.card.targets) == 1:
                 return TASKS[self.card.targets[0]]
             return None
@@ -263,7 +265,7 @@ class Converter:
         """The whole prompt, with as many lines of text as leave room for an answer; how many."""
         region = seen_region(request.region, scale)
         instruction = instruction_for(task, request.refine, self.card.prompt == "short", region)
-        prefill = FENCE if task is None else task.prefill
+        prefill = FENCE if task is None else task.prefill + request.begun
         room = self.session.context_cells - LEAST_ANSWER
         count = len(lines)
         while True:
@@ -324,11 +326,11 @@ class Converter:
                 emit(CandidateDone(number, reason))
 
         for number in range(request.candidates):
-            emit(Token(task.prefill, number))
+            emit(Token(task.prefill + request.begun, number))
         return write(
             self.session,
             self._samplings(request),
-            task.prefill,
+            task.prefill + request.begun,
             min(wanted, free),
             # Guesses pay where a pass mostly waits for weights. A small model lies in the
             # processor's cache: there a row more costs as much as a pass more.

@@ -143,7 +143,7 @@ class Improver:
         yield _told(Judge(self._drawer, load_picture(image), lines).judge(code, target), 0, 1)
 
     def _widened(self, request: ConvertRequest) -> ConvertRequest:
-        if request.candidates > 1:
+        if request.candidates > 1 or request.begun:
             return request
         return replace(request, candidates=self._wishes.best_of)
 
@@ -240,7 +240,8 @@ class Improver:
         reach = self._client.reach
         if target != "html" or not self._wishes.split or request.refine is not None:
             return None
-        if request.grammar is not None:  # parts put together would not keep to it
+        # Parts put together would neither keep to a grammar nor go on with what was begun.
+        if request.grammar is not None or request.begun:
             return None
         return None if reach is None or within_reach(picture.size, reach) else reach
 

@@ -55,7 +55,8 @@ class ConvertRequest:
     is greedy. `max_tokens` is the longest answer in tokens, `candidates` how many answers are
     written at once: the first as asked, the others so that they differ. `grammar` (GBNF, its root
     describes the code without fences) is kept to by every answer. `region` (x0, y0, x1, y1 in
-    pixels of the picture) is the part that a change is limited to.
+    pixels of the picture) is the part that a change is limited to. `begun` is code that an
+    answer to the same picture began with: it is written on from there.
     """
 
     request: ClassVar[str] = "convert"
@@ -69,6 +70,7 @@ class ConvertRequest:
     candidates: int = 1
     grammar: str | None = None
     region: tuple[float, float, float, float] | None = None
+    begun: str = ""
 
     def __post_init__(self) -> None:
         problem = None
@@ -86,6 +88,8 @@ class ConvertRequest:
             problem = f"There are 1 to {MOST_CANDIDATES} candidates, not {self.candidates}."
         elif self.grammar is not None and self.target == "text":
             problem = "Text is read from the picture, not written: it takes no grammar."
+        elif self.begun and self.grammar is not None:
+            problem = "A grammar describes whole code: it cannot go on with what was begun."
         elif self.region is not None and not (
             self.region[0] < self.region[2] and self.region[1] < self.region[3]
         ):
@@ -105,6 +109,7 @@ class ConvertRequest:
             "candidates": self.candidates,
             "grammar": self.grammar,
             "region": None if self.region is None else list(self.region),
+            "begun": self.begun,
         }
 
     @classmethod
@@ -126,6 +131,7 @@ class ConvertRequest:
             candidates=int(data.get("candidates", 1)),
             grammar=None if grammar is None else str(grammar),
             region=_box(data.get("region")),
+            begun=str(data.get("begun", "")),
         )
 
 

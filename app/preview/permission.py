@@ -32,7 +32,6 @@ embedded objects, workers or forms."""
 MAX_ORIGINS = 50
 LONGEST_NAME = 253
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?\Z")
-_NUMBERS = re.compile(r"[0-9a-f:.]{2,45}\Z")
 
 
 @dataclass(frozen=True, order=True)
@@ -46,9 +45,8 @@ class Grant:
 
     @property
     def address(self) -> str:
-        """Host and port, as in an address; figures of IPv6 in brackets."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        """Host and port, as in an address."""
+        return f"{self.host}:{self.port}"
 
     @property
     def origin(self) -> str:
@@ -57,11 +55,14 @@ class Grant:
     @property
     def name(self) -> str:
         """The host as people read it: without the port that goes without saying."""
-        return self.address.rpartition(":")[0] if PORTS[self.scheme] == self.port else self.address
+        return self.host if PORTS[self.scheme] == self.port else self.address
 
 
 def grant_of(directive: str, uri: str) -> Grant | None:
-    """What would have to be granted for this report; None for what is never granted."""
+    """What would have to be granted for this report; None for what is never granted.
+
+    That is also every address in figures of IPv6: a content policy cannot name one.
+    """
     kind = DIRECTIVES.get(directive)
     try:
         parts = urlsplit(uri)
@@ -70,8 +71,7 @@ def grant_of(directive: str, uri: str) -> Grant | None:
         return None
     if kind is None or parts.scheme not in PORTS:
         return None
-    pattern = _NUMBERS if ":" in host else _NAME
-    if len(host) > LONGEST_NAME or not pattern.match(host):
+    if len(host) > LONGEST_NAME or not _NAME.match(host):
         return None
     return Grant(kind, parts.scheme, host, PORTS[parts.scheme] if port is None else port)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 # newest is loaded after it.
 # The title tells the whole state each time, so that nothing is lost where two changes follow so
 # quickly that only the second title arrives: when this shell was loaded, a count of changes, the
-# document shown, resources refused, size in percent, width in CSS pixels.
+# document shown, resources refused, links clicked, size in percent, width in CSS pixels.
 # A page is laid out at `width` CSS pixels (0: what fits the pane) and enlarged by `zoom` (0: as
 # large as fits, never above its own size).
 SHELL_HTML = """<!DOCTYPE html>
@@ -27,11 +27,11 @@ iframe { position: absolute; top: 0; left: 0; border: 0; background: white;
 <script>
 const frames = [...document.querySelectorAll("iframe")], room = document.getElementById("room");
 let front = 0, loading = null, pending = null, width = 0, zoom = 0, ratio = 0, told = 0;
-let refused = [], blocked = 0, telling = 0, shown = 0, scaled = "0 0";
+let refused = [], blocked = 0, telling = 0, shown = 0, scaled = "0 0", link = "", links = 0;
 const tell = () => {
   told += 1;
   const loaded = Math.round(performance.timeOrigin);
-  document.title = ["viscodex", loaded, told, shown, blocked, scaled].join(" ");
+  document.title = ["viscodex", loaded, told, shown, blocked, links, scaled].join(" ");
 };
 const fit = () => {
   const across = room.clientWidth, wanted = width || (zoom ? across / zoom : across);
@@ -79,6 +79,11 @@ window.addEventListener("message", (event) => {
   if (!data || typeof data !== "object") return;
   if (event.source === frames[front].contentWindow && Number.isFinite(data.viscodexScroll))
     ratio = Math.max(0, Math.min(1, data.viscodexScroll));
+  if (event.source === frames[front].contentWindow && typeof data.viscodexLink === "string") {
+    link = data.viscodexLink.slice(0, 2000);
+    links += 1;
+    tell();
+  }
   const report = data.viscodexRefused, from = loading ? 1 - front : front;
   if (event.source !== frames[from].contentWindow || blocked >= 999) return;
   if (!report || typeof report.uri !== "string" || typeof report.kind !== "string") return;
@@ -95,6 +100,7 @@ window.viscodex = {
   },
   size: (pixels, factor) => { width = pixels; zoom = factor; fit(); },
   refused: () => JSON.stringify(refused),
+  link: () => link,
   dress: (colour) => { document.body.style.background = colour; },
 };
 fit();
@@ -103,7 +109,7 @@ tell();
 """
 
 # Runs in a world of its own inside each previewed page: keeps the scroll position from one page
-# to the next and counts what the content policy refused.
+# to the next, counts what the content policy refused and tells which link was clicked by hand.
 FRAME_JS = """
 (() => {
   if (window === window.top) return;
@@ -115,6 +121,11 @@ FRAME_JS = """
   });
   addEventListener("scroll", () =>
     parent.postMessage({viscodexScroll: root().scrollTop / room()}, "*"), {passive: true});
+  addEventListener("click", (event) => {
+    const link = event.isTrusted && event.target.closest && event.target.closest("a[href]");
+    if (link && /^https?:$/.test(link.protocol))
+      parent.postMessage({viscodexLink: link.href}, "*");
+  }, true);
   addEventListener("securitypolicyviolation", (event) => {
     // "inline" and "eval" are scripts of the page itself: switched off, not kept away.
     if (event.blockedURI.includes(":"))

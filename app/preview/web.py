@@ -36,8 +36,9 @@ CRASHED = N_("The page crashed. Nothing else was touched: it ran in a process of
 TOO_LARGE = N_("The page is too large for the preview.")
 
 
-NOTHING = (0, 0, 0, 0)
-"""State of a shell that has just been loaded: document shown, resources refused, percent, width."""
+NOTHING = (0, 0, 0, 0, 0)
+"""State of a shell that has just been loaded: document shown, resources refused, links clicked,
+percent, width."""
 
 
 class WebPreview(QWidget):
@@ -49,7 +50,8 @@ class WebPreview(QWidget):
     `shown(serial)` tells that a document is on screen, `blocked(count)` how many resources of it
     were refused and `refused(list of Refused)` which, `logged()` that `console` has grown,
     `scaled(percent, width)` how large a page laid out at so many CSS pixels is drawn, `stepped(n)`
-    that the wheel was turned with Ctrl, and `broke(message)` that a page had to be given up.
+    that the wheel was turned with Ctrl, `link_clicked(address)` that people want to go elsewhere,
+    and `broke(message)` that a page had to be given up.
     """
 
     shown = Signal(int)
@@ -58,6 +60,7 @@ class WebPreview(QWidget):
     logged = Signal()
     scaled = Signal(int, int)
     stepped = Signal(int)
+    link_clicked = Signal(str)
     broke = Signal(str)
 
     def __init__(self, parent: QWidget | None = None, permission: Permission | None = None) -> None:
@@ -179,20 +182,22 @@ class WebPreview(QWidget):
     def _told(self, title: str) -> None:
         """The shell talks by its title; generated pages have no access to it."""
         words = title.split()
-        if len(words) != 7 or words[0] != "viscodex":
+        if len(words) != 8 or words[0] != "viscodex":
             return
-        loaded, _, shown, blocked, *scale = (int(word) for word in words[1:])
+        loaded, _, shown, blocked, links, *scale = (int(word) for word in words[1:])
         if not self._ready and loaded == self._loaded:
             return  # a last word of the shell that has been replaced
         self._loaded = loaded
-        before, self._state = self._state, (shown, blocked, *scale)
+        before, self._state = self._state, (shown, blocked, links, *scale)
         if not self._ready:
             self._start()
-        if tuple(scale) != before[2:] and scale[0]:
+        if tuple(scale) != before[3:] and scale[0]:
             self.scaled.emit(*scale)
         if blocked != before[1] and blocked:
             self.blocked.emit(blocked)
             self._page.runJavaScript("viscodex.refused()", 0, self._list_refused)
+        if links != before[2] and links:
+            self._page.runJavaScript("viscodex.link()", 0, self._clicked)
         if shown != before[0] and shown:
             if shown >= self._awaited:
                 self._watchdog.stop()
@@ -215,6 +220,10 @@ class WebPreview(QWidget):
     def _list_refused(self, text: Any) -> None:
         with contextlib.suppress(ValueError, TypeError):
             self.refused.emit(refused_of(json.loads(text)))
+
+    def _clicked(self, address: Any) -> None:
+        if isinstance(address, str) and QUrl(address).scheme() in {"http", "https"}:
+            self.link_clicked.emit(address)
 
     def _said(self, level: str, line: int, text: str) -> None:
         if not of_policy(text):

@@ -15,17 +15,14 @@ LONGEST = 40
 """Characters of a host that fit beside each other in the narrowest preview."""
 
 
-def few(hosts: Sequence[str]) -> str:
-    """The first host by name, the others by number."""
-    if not hosts:
-        return _("nowhere")
-    first = shorten(hosts[0], LONGEST)
-    more = len(hosts) - 1
-    if not more:
-        return first
-    return ngettext("{host} and {count} more", "{host} and {count} more", more).format(
-        host=first, count=more
-    )
+def few(hosts: Sequence[str], named: int = 1) -> str:
+    """The first hosts by name, the others by number."""
+    names = ", ".join(shorten(host, LONGEST) for host in hosts[:named]) or _("nowhere")
+    more = len(hosts) - named
+    if more <= 0:
+        return names
+    words = ngettext("{hosts} and {count} more", "{hosts} and {count} more", more)
+    return words.format(hosts=names, count=more)
 
 
 class AllowRow(QWidget):

@@ -16,6 +16,9 @@ from app.theme import Theme
 from app.views.allow_row import few
 from app.views.dress import Dresser, IconLabel, announce
 
+NAMED = 8
+"""Hosts that have room to be named; all are in the tool tip."""
+
 LEAST = (360, 280)
 """Smallest size of the window in pixels."""
 
@@ -38,8 +41,9 @@ class AllowedWindow(QWidget):
         dresser = Dresser(self._theme)
         self.line = _line(_("Hosts that this page loads from"))
         self.line.setText(
-            _("Loads from {hosts}. Everything else stays blocked.").format(hosts=", ".join(hosts))
+            _("Loads from {hosts}. Everything else stays blocked.").format(hosts=few(hosts, NAMED))
         )
+        self.line.setToolTip("\n".join(hosts))
         self.note = _line(_("What stays blocked"))
         self.note.hide()
         icon = IconLabel()

@@ -26,7 +26,8 @@ OPENED = N_("Opened in a window of its own, with network")
 
 
 class Allowing(QObject):
-    """Joins the notice of blocked resources with the process of the allowed page.
+    """Joins the notes below the preview with what the page on screen wants from elsewhere: the
+    resources that were blocked, the process of the allowed page, the links that were clicked.
 
     `make_order(permission)` gives the page on screen as it is to be shown.
     """
@@ -61,6 +62,7 @@ class Allowing(QObject):
         """Tell what the pages in `view` did not get."""
         view.blocked.connect(self._take_count)
         view.refused.connect(self._take)
+        view.link_clicked.connect(self._notes.link.offer)
 
     def show(self, html: str, scripts: bool, final: bool) -> None:
         """A page comes on screen. A permission for any other ends; only a `final` one gets any."""
@@ -76,6 +78,7 @@ class Allowing(QObject):
         self._order = None
         self._refused, self._beyond = [], []
         self._notes.show_ended("")
+        self._notes.link.offer("")
         self._offer()
 
     def close(self) -> None:

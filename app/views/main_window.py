@@ -332,7 +332,8 @@ class MainWindow(KeptWindow):
         self._refresh()
         if final and session.state is State.TRUNCATED:
             title, text = messages.CUT_OFF.get(session.result.reason, messages.CUT_OFF["length"])
-            self.banner.present("warn", _(title), _(text))
+            ways = [one for one in [self.actions_by_name["go_on"]] if one.isEnabled()]
+            self.banner.present("warn", _(title), _(text), ways)
 
     def show_failure(self, failure: Failure) -> None:
         """Show an error with its advice and the actions that help."""
@@ -357,8 +358,7 @@ class MainWindow(KeptWindow):
         self.controller.offer_mime(QGuiApplication.clipboard().mimeData(), _("Pasted picture"))
 
     def _open(self) -> None:
-        path = dialogs.open_picture(self)
-        if path is not None:
+        if (path := dialogs.open_picture(self)) is not None:
             self.controller.offer_path(path)
 
     def _sample(self) -> None:

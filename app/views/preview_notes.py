@@ -22,6 +22,7 @@ from app.preview.console import LEVELS, ConsoleLog
 from app.preview.refused import Refused, hosts_of
 from app.views.allow_row import AllowRow
 from app.views.dress import Dresser
+from app.views.link_row import LinkRow
 
 LINE = Qt.ItemDataRole.UserRole
 HEIGHT = 150
@@ -55,6 +56,7 @@ class PreviewNotes(QWidget):
         self.note.setWordWrap(True)
         self._said: dict[str, str] = {}
         self.allow = AllowRow(dresser)
+        self.link = LinkRow(dresser)
         self._lists = QStackedWidget()
         self._lists.setFixedHeight(HEIGHT)
         self._lists.addWidget(self.console)
@@ -71,6 +73,7 @@ class PreviewNotes(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self._bar)
+        layout.addWidget(self.link)
         layout.addWidget(self.allow)
         layout.addWidget(self.note)
         self.note.setContentsMargins(12, 0, 12, 4)

@@ -71,9 +71,8 @@ class PreviewPane(Pane):
         self._window_actions = actions
         self._web_allowed = web_allowed
         self._target = "html"
-        self._code = ""
+        self._code = self._shown_prefix = ""
         self._final = False
-        self._shown_prefix = ""
         self._source_width = 0
         self._scripts = True
         self._unwalled = False
@@ -110,6 +109,7 @@ class PreviewPane(Pane):
         self.allowing = Allowing(self.notes, self._order, self)
         self.compare = CompareView(self._dresser)
         self._stack = QStackedWidget()
+        self._stack.setMinimumHeight(160)  # where the notes below grow, the window does not
         self.card = Card()
         self.chart = PictureView(_("Preview of the chart"))
         for page in (self.card, self.chart, self.compare):

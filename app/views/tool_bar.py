@@ -18,7 +18,7 @@ TARGETS = (
 )
 _MENU = (
     ("snip", "snip_later", "open", "paste", "sample"),
-    ("generate", "again", "cancel", "copy", "save", "refresh"),
+    ("generate", "again", "go_on", "cancel", "copy", "save", "refresh"),
     ("mark_part", "copy_text", "text_boxes"),
     ("history", "versions", "private"),
     ("auto_start", "scripts", "unwalled"),

@@ -90,6 +90,7 @@ class RemoteClient:
         return self._model
 
     takes_instructions = True
+    goes_on = False  # not every server writes on where an answer was cut off
     best_of = 1
     reach = None  # a server does not tell at what size its model sees pictures
 
@@ -102,7 +103,16 @@ class RemoteClient:
         return self.start()
 
     def convert(self, request: ConvertRequest) -> Iterator[Event]:
-        """Serve a request. Reading text alone needs no server."""
+        """Serve a request. Reading text alone needs no server.
+
+        Raises VisCodexError(bad_input) for one that is begun: not every server writes on.
+        """
+        if request.begun:
+            raise VisCodexError(
+                ErrorCode.bad_input,
+                "Servers do not go on with code that was cut off.",
+                "Convert again, or use a model on this machine.",
+            )
         yield from self._serve(lambda running: self._convert(request, running))
 
     def read_text(self, picture: Image.Image | Path | bytes) -> list[TextLine]:

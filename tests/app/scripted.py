@@ -38,6 +38,7 @@ class ScriptedClient:
     """Plays one script for each conversion. `go` ends a WAIT as if the engine went on."""
 
     takes_instructions = True
+    goes_on = True
 
     def __init__(self, *scripts: Iterable[Any]) -> None:
         self.scripts = [list(script) for script in scripts]

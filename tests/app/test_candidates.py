@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QPushButton
 
 from app.session import State
 from app.views.candidate_strip import CandidateStrip
@@ -139,6 +140,46 @@ def test_comparing_is_told_and_cancel_keeps_what_was_compared(
     qtbot.waitUntil(lambda: state(window) is State.CANCELLED)
     assert window.code.edit.code == "<p>best</p>"
     assert texts(window) == ["90 %", "30 %"]
+
+
+def test_code_that_was_cut_off_can_be_written_on(
+    make_window: Make, qtbot: Any, sample: Path
+) -> None:
+    cut, rest = "<p>one</p>\n<p>tw", "<p>one</p>\n<p>two</p>"
+    script = answer(cut)
+    script[-1] = protocol.Done("length", script[-1].stats)
+    client = ScriptedClient(script, answer(rest), answer("<p>x</p>"))
+    window = make_window(lambda: client, request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: state(window) is State.TRUNCATED)
+    (offer,) = [one for one in window.banner.findChildren(QPushButton) if one.isVisible()]
+    assert offer.text() == "Write on"
+    offer.click()
+    wait_done(window, qtbot)
+    # The last line may be half a word: it is written again.
+    assert client.requests[1][1:] == ("html", {"begun": "<p>one</p>\n"})
+    assert window.code.edit.code == rest
+    assert rows(window) == ["Conversion", "Written on"]
+    assert not window.actions_by_name["go_on"].isEnabled()
+    trigger(window, "generate")
+    wait_done(window, qtbot)
+    assert len(client.requests[2]) == 2
+
+
+def test_what_went_round_in_circles_is_not_written_on(
+    make_window: Make, qtbot: Any, sample: Path
+) -> None:
+    script = answer("<p>one</p>\n" * 5)
+    script[-1] = protocol.Done("loop", script[-1].stats)
+    client = ScriptedClient(script)
+    window = make_window(lambda: client, request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: state(window) is State.TRUNCATED)
+    assert window.banner.isVisible()
+    assert not [one for one in window.banner.findChildren(QPushButton) if one.isVisible()]
+    assert not window.actions_by_name["go_on"].isEnabled()
 
 
 def test_nothing_can_be_picked_during_a_conversion(

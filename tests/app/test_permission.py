@@ -8,6 +8,7 @@ from app.preview import policy
 from app.preview.order import Order
 from app.preview.permission import MAX_ORIGINS, Grant, Permission, grant_of
 from app.preview.refused import refused_of
+from app.views.allow_row import few
 from engine.render.policy import CHROMIUM_FLAGS, document_csp
 
 
@@ -19,14 +20,14 @@ def test_hosts_kinds_and_ports_are_those_reported() -> None:
     made = permission(
         ("style-src-elem", "https://fonts.example/css?family=A"),
         ("img-src", "http://127.0.0.1:8000/a.png"),
-        ("font-src", "https://[::1]:8443/f.woff2"),
+        ("font-src", "https://cdn.example:8443/f.woff2"),
     )
     assert made.grants == {
         Grant("style-src", "https", "fonts.example", 443),
         Grant("img-src", "http", "127.0.0.1", 8000),
-        Grant("font-src", "https", "::1", 8443),
+        Grant("font-src", "https", "cdn.example", 8443),
     }
-    assert made.hosts == ["127.0.0.1:8000", "[::1]:8443", "fonts.example"]
+    assert made.hosts == ["127.0.0.1:8000", "cdn.example:8443", "fonts.example"]
     assert made.allows("style-src", "https://fonts.example/other.css")
     assert not made.allows("img-src", "https://fonts.example/a.png")
     assert not made.allows("style-src", "http://fonts.example/css")
@@ -56,6 +57,7 @@ def test_hosts_kinds_and_ports_are_those_reported() -> None:
         ("img-src", "https://a..example/"),
         ("img-src", "https://" + "a." * 140 + "example/"),
         ("img-src", "https://" + "a" * 70 + "/"),
+        ("img-src", "https://[::1]/"),
         ("img-src", "https://[::1;x]/"),
     ],
 )
@@ -108,8 +110,18 @@ def test_a_page_that_wants_hundreds_of_hosts_gets_the_first() -> None:
     assert made.hosts == [f"h{n:03}.example" for n in range(MAX_ORIGINS)]
 
 
+def test_hosts_are_named_as_far_as_there_is_room() -> None:
+    hosts = [f"h{n}.example" for n in range(5)]
+    assert few(hosts[:1]) == "h0.example"
+    assert few(hosts) == "h0.example and 4 more"
+    assert few(hosts, 5) == "h0.example, h1.example, h2.example, h3.example, h4.example"
+    assert few(hosts, 3) == "h0.example, h1.example, h2.example and 2 more"
+    assert few(["a" * 90 + ".example"]).endswith("aaa.example")
+    assert len(few(["a" * 90 + ".example"])) <= 40
+
+
 def test_order_goes_through_a_pipe_and_comes_out_the_same() -> None:
-    made = permission(("img-src", "https://cdn.example/"), ("font-src", "http://[::1]:80/"))
+    made = permission(("img-src", "https://cdn.example/"), ("font-src", "http://127.0.0.1:80/"))
     order = Order("<p>ä\n</p>", made, True, False, 768, (768, 640))
     assert order.line().count(b"\n") == 1
     assert Order.read(order.line()) == order

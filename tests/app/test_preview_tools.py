@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtCore import QObject, QPoint, QPointF, Qt, QUrl, Slot
+from PySide6.QtGui import QDesktopServices, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from app.actions import ACTIONS, make_actions
@@ -300,6 +300,81 @@ def test_reports_are_not_believed() -> None:
     assert "word" not in one.host
     assert "\u202e" not in one.host + one.address
     assert refused_of([{"uri": "http://[bad", "kind": "img-src"}])[0].kind == "Picture"
+
+
+# Links ----------------------------------------------------------------------
+
+
+class Browser(QObject):
+    """What the system would open an address with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[str] = []
+
+    @Slot(QUrl)
+    def open(self, url: QUrl) -> None:
+        self.opened.append(url.toString())
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    made = Browser()
+    QDesktopServices.setUrlHandler("https", made, "open")
+    yield made
+    QDesktopServices.unsetUrlHandler("https")
+
+
+def click_page(pane: PreviewPane, qtbot: Any, x: int, y: int) -> None:
+    assert pane.web is not None
+    drawn = pane.web._view.focusProxy()
+    assert drawn is not None
+    qtbot.mouseClick(drawn, Qt.MouseButton.LeftButton, pos=QPoint(x, y))
+
+
+def test_link_is_opened_outside_and_only_after_a_second_press(
+    pane: PreviewPane, qtbot: Any, browser: Browser
+) -> None:
+    bar = "display:block;height:60px;background:red"
+    show(
+        pane, qtbot,
+        f"<body style='margin:0'><a href='https://word@a.example/x?y=1' style='{bar}'>a</a>"
+        f"<a target=_blank href='https://b.example/' style='{bar}'>b</a>"
+        f"<a href='file:///etc/passwd' style='{bar}'>c</a>",
+    )  # fmt: skip
+    link = pane.notes.link
+    assert not link.isVisible()
+    click_page(pane, qtbot, 250, 90)
+    qtbot.waitUntil(link.isVisible, timeout=10_000)
+    assert link.button.accessibleDescription() == "Leads to b.example/"
+    click_page(pane, qtbot, 250, 30)
+    qtbot.waitUntil(lambda: "a.example" in link.button.accessibleDescription(), timeout=10_000)
+    assert link.button.accessibleDescription() == "Leads to a.example/x?y=1"
+    click_page(pane, qtbot, 250, 150)
+    qtbot.wait(500)
+    assert "a.example" in link.button.accessibleDescription()
+    assert browser.opened == []
+    link.button.click()
+    assert browser.opened == ["https://word@a.example/x?y=1"]
+    assert not link.isVisible()
+
+
+def test_scripts_cannot_click_and_another_page_takes_the_offer_away(
+    pane: PreviewPane, qtbot: Any, browser: Browser
+) -> None:
+    show(
+        pane, qtbot,
+        "<body style='margin:0'><a id=a href='https://a.example/' "
+        "style='display:block;height:60px'>a</a>"
+        "<script>setInterval(() => document.getElementById('a').click(), 50)</script>",
+    )  # fmt: skip
+    qtbot.wait(700)
+    assert not pane.notes.link.isVisible()
+    click_page(pane, qtbot, 250, 30)
+    qtbot.waitUntil(pane.notes.link.isVisible, timeout=10_000)
+    show(pane, qtbot, "<p>another")
+    assert not pane.notes.link.isVisible()
+    assert browser.opened == []
 
 
 # Pages that end badly -------------------------------------------------------

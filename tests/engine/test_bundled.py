@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,6 +67,26 @@ def test_the_second_request_reuses_the_picture(client: EngineClient, samples: Pa
         done = list(client.convert(request))[-1]
         assert isinstance(done, Done)
     assert done.stats["reused_tokens"] >= done.stats["image_tokens"]
+
+
+@pytest.mark.parametrize(("name", "target"), [("login.png", "html"), ("chart.png", "matplotlib")])
+def test_what_was_cut_off_is_written_on_to_the_same_end(
+    client: EngineClient, samples: Path, name: str, target: str
+) -> None:
+    def convert(**wishes: Any) -> tuple[str, Done]:
+        events = list(client.convert(ConvertRequest(samples / name, target=target, **wishes)))
+        done = events[-1]
+        assert isinstance(done, Done)
+        return "".join(event.text for event in events if isinstance(event, Token)), done
+
+    whole, done = convert()
+    cut, half = convert(max_tokens=done.stats["tokens"] // 2)
+    assert half.reason == "length"
+    code = cut.partition("\n")[2]
+    rest, end = convert(begun=code[: code.rfind("\n") + 1])
+    assert rest == whole
+    assert end.reason == done.reason
+    assert end.stats["tokens"] < done.stats["tokens"]
 
 
 def test_progress_rises_in_every_phase(files: ModelFiles, samples: Path) -> None:

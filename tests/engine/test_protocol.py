@@ -57,6 +57,7 @@ SAMPLE_REQUESTS: list[Request] = [
         seed=7,
         temperature=0.5,
         refine=("bluer", "<p>\n</p>"),
+        begun="<p>\n",
         region=(0.0, 1.5, 20.0, 30.0),
     ),
     ReadTextRequest(b""),

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from engine import protocol
-from engine.errors import ErrorCode
+from engine.errors import ErrorCode, VisCodexError
 from engine.protocol import ConvertRequest, Target, TextRead, Token
 from engine.remote.client import RemoteClient
 from engine.remote.server import Server
@@ -326,3 +326,11 @@ class TestFaults:
             request = ConvertRequest(png(), "html", hints="never")
             assert error(list(client.convert(request))).code is ErrorCode.server_failed
             assert text_of(list(client.convert(request))) == FENCED
+
+
+def test_a_server_is_not_asked_to_write_on() -> None:
+    with RemoteClient(Server.at("http://127.0.0.1:9"), "m") as client:
+        assert client.goes_on is False
+        with pytest.raises(VisCodexError, match="do not go on") as refused:
+            list(client.convert(ConvertRequest(png(), begun="<p>")))
+    assert refused.value.code is ErrorCode.bad_input

@@ -137,6 +137,23 @@ def test_a_long_prompt_tells_how_far_it_is(tmp_path: Path) -> None:
     assert short == []
 
 
+@pytest.mark.parametrize("target", ["html", "auto"])
+def test_code_that_was_cut_off_is_written_on(tmp_path: Path, target: str) -> None:
+    """What is written on is, to the last byte, what would have been written at once."""
+    files = build(tmp_path, chain(*"<hr ABCDEFGHIJ>", "<|im_end|>"))
+    with EngineClient(files) as engine:
+        whole = answer(list(engine.convert(ConvertRequest(picture(), target="html"))))
+        cut = list(engine.convert(ConvertRequest(picture(), target="html", max_tokens=5)))
+        assert isinstance(cut[-1], Done) and cut[-1].reason == "length"
+        begun = answer(cut).removeprefix("```html\n")
+        assert begun and whole.startswith(answer(cut)) and whole != answer(cut)
+        rest = list(engine.convert(ConvertRequest(picture(), target=target, begun=begun)))
+    assert isinstance(rest[-1], Done) and rest[-1].reason == "stop"
+    assert answer(rest) == whole
+    assert rest[-1].stats["tokens"] == 15 - 5
+    assert not any(isinstance(event, Target) for event in rest)
+
+
 @pytest.mark.parametrize(("lines", "written"), [(20, 4), (60, 2), (160, 1)])
 def test_so_many_answers_to_an_instruction_as_have_room_for_the_old_code(
     tmp_path: Path, lines: int, written: int
