@@ -220,6 +220,8 @@ QComboBox QAbstractItemView { color: $text; background: $surface; border: 1px so
 
 QPlainTextEdit#code, QPlainTextEdit#changes { color: $text; background: $surface; border: none;
     selection-background-color: $selection; selection-color: $text; }
+QPlainTextEdit#changes { border: 2px solid transparent; }
+QPlainTextEdit#changes:focus { border-color: $accent; }
 QWidget#findBar { background: $raised; border-bottom: 1px solid $line; }
 QWidget#findBar QPushButton { padding: 2px 10px; }
 QWidget#findBar QPushButton:focus { padding: 1px 9px; }

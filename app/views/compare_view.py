@@ -90,7 +90,6 @@ class CompareView(QWidget):
         layout.setSpacing(0)
         layout.addLayout(top)
         layout.addWidget(self._stack, 1)
-        self.setFocusProxy(self.slider)
         self.set_mode("slider")
         self._refresh()
 
@@ -110,6 +109,14 @@ class CompareView(QWidget):
         layout.addLayout(row)
         layout.addWidget(self.scores)
         return page
+
+    def focus_view(self) -> None:
+        """Put the focus on what moves the comparison, or else on the ways to compare.
+
+        Not by a focus proxy: Tab would leave out the other controls of this view.
+        """
+        slides = self.mode in self._shares  # it takes the focus when it comes to be seen
+        (self.slider if slides else self.modes.buttons[self.mode]).setFocus()
 
     # What is compared -------------------------------------------------------
 

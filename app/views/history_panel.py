@@ -67,6 +67,7 @@ class HistoryPanel(QWidget):
         self.search.setAccessibleName("Search the history")
         self.search.setPlaceholderText("Search titles, texts and code")
         self.search.setClearButtonEnabled(True)
+        self.search.findChildren(QToolButton)[0].setAccessibleName("Clear the search")
         self.kinds = Segments("Kind", KINDS)
         self.kinds.set_choice("")
         self.pinned = QToolButton()

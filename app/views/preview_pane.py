@@ -159,6 +159,9 @@ class PreviewPane(Pane):
 
     def focus_pane(self) -> None:
         current = self._stack.currentWidget()
+        if current is self.compare:
+            self.compare.focus_view()
+            return
         if current is None or current is self.card:
             current = self.tools.widths.buttons[self.tools.widths.choice]
         current.setFocus()
@@ -329,7 +332,7 @@ class PreviewPane(Pane):
         self.notes.setVisible(not on and self._target == "html")
         self._stack.setCurrentWidget(self.compare if on else self._seen)
         if on:
-            self.compare.setFocus()
+            self.compare.focus_view()
         announce(self, "Comparison" if on else "Preview")
 
     def _width_picked(self, key: str) -> None:
