@@ -39,6 +39,11 @@ class Stage:
         self.painted: list[Overlay] = []
         self._watch_overlays()
         self.application = bootstrap.make_application(["viscodex"])
+        # For good: a timer that is let go may be collected on another thread.
+        self._loop, self._timer = QEventLoop(), QTimer()
+        self._timer.timeout.connect(self._look)
+        self._condition: Callable[[], object] = lambda: True
+        self._end = 0.0
         path = folder / "settings.json"
         store.save(store.Settings(first_run_done=True, auto_start=False, theme="light"), path)
         self.window = make_window(self.application, path)
@@ -50,10 +55,10 @@ class Stage:
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Let the application work until `condition` holds. Raises RuntimeError."""
-        loop, timer, end = QEventLoop(), QTimer(), time.monotonic() + PATIENCE_SECONDS
-        timer.timeout.connect(lambda: loop.quit() if self._enough(condition, end) else None)
-        timer.start(POLL_MS)
-        loop.exec()
+        self._condition, self._end = condition, time.monotonic() + PATIENCE_SECONDS
+        self._timer.start(POLL_MS)
+        self._loop.exec()
+        self._timer.stop()
         if not condition():
             raise RuntimeError(f"waited in vain for {what}")
 
@@ -62,22 +67,25 @@ class Stage:
         end = time.monotonic() + seconds
         self.until(lambda: time.monotonic() > end, "time")
 
-    def take_picture(self) -> None:
-        """Lay a picture down that nobody has seen before."""
+    def next_picture(self) -> Offer:
+        """A picture that nobody has seen before."""
+        return Offer(next(self._pictures), "snip")
+
+    def take_picture(self, picture: Offer | None = None) -> None:
+        """Lay a picture down, and wait until it is seen."""
         before = self.session.picture
-        self.window.controller.offer(Offer(next(self._pictures), "snip"))
+        self.window.controller.offer(picture or self.next_picture())
         self.until(lambda: self.session.picture is not before, "the picture")
         self.until(lambda: not self.window.source.view.image.isNull(), "its pane")
 
     def convert(self) -> None:
-        """Convert a picture nobody has seen, until its code is drawn and all is at rest."""
+        """Convert the picture that lies there, until its code is drawn."""
         ended: list[bool] = []
         preview, controller = self.window.preview, self.window.controller
 
         def drawn() -> None:
             ended.append(not self.session.busy)
 
-        self.take_picture()
         preview.drawn.connect(drawn)
         controller.generate()
         self.until(lambda: any(ended), "the code and its preview")
@@ -94,9 +102,9 @@ class Stage:
 
         Overlay.paintEvent = watched  # type: ignore[method-assign]
 
-    @staticmethod
-    def _enough(condition: Callable[[], object], end: float) -> bool:
-        return bool(condition()) or time.monotonic() > end
+    def _look(self) -> None:
+        if self._condition() or time.monotonic() > self._end:
+            self._loop.quit()
 
 
 def overlay(stage: Stage) -> Iterator[float]:
@@ -119,8 +127,10 @@ def overlay(stage: Stage) -> Iterator[float]:
 
 def block(stage: Stage) -> Iterator[float]:
     """The longest time the window could not have answered in a conversion with all that follows."""
+    picture = stage.next_picture()
     beats = Beats(stage.window)
     beats.start()
+    stage.take_picture(picture)
     stage.convert()
     stage.rest(REST_SECONDS)
     beats.stop()

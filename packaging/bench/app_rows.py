@@ -45,14 +45,14 @@ BUDGETS = (
 def app_rows(repeats: int) -> Iterator[Row]:
     """Rows of the application; all but the first are the medians of one window's life."""
     with tempfile.TemporaryDirectory(prefix="viscodex-bench-") as folder:
-        starts = [_run("app_start", Path(folder), str(time.monotonic())) for _ in range(repeats)]
+        starts = [measure("app_start", Path(folder), str(time.monotonic())) for _ in range(repeats)]
         yield Row("start to first paint", statistics.median(one["seconds"] for one in starts), 1.0)
-        measured = _run("app_probe", Path(folder), str(repeats))
+        measured = measure("app_probe", Path(folder), str(repeats))
     for name, what, budget in BUDGETS:
         yield Row(what, statistics.median(measured[name]), budget)
 
 
-def _run(program: str, folder: Path, *arguments: str) -> dict[str, Any]:
+def measure(program: str, folder: Path, *arguments: str) -> dict[str, Any]:
     """The object that a program of this folder prints. Raises RuntimeError where it fails."""
     done = subprocess.run(
         [sys.executable, str(HERE / f"{program}.py"), *arguments],
