@@ -196,8 +196,6 @@ QLineEdit { color: $text; background: $surface; border: 1px solid $line_strong;
     selection-color: $text; }
 QLineEdit:focus { border: 2px solid $accent; padding: 2px 7px; }
 QLineEdit:disabled { color: $muted; background: $raised; border-color: $line; }
-QToolButton#flat:checked { background: $accent_soft; border-color: $accent_soft; }
-QToolButton#flat:checked:focus { border-color: $accent; }
 QToolButton#candidate { background: $surface; border: 2px solid $line; border-radius: 8px;
     padding: 4px 6px; color: $text; }
 QToolButton#candidate:hover { background: $accent_soft; }
@@ -220,8 +218,9 @@ QComboBox QAbstractItemView { color: $text; background: $surface; border: 1px so
 
 QPlainTextEdit#code, QPlainTextEdit#changes { color: $text; background: $surface; border: none;
     selection-background-color: $selection; selection-color: $text; }
-QPlainTextEdit#changes { border: 2px solid transparent; }
-QPlainTextEdit#changes:focus { border-color: $accent; }
+QPlainTextEdit#changes, QScrollArea#shortcuts { border: 2px solid transparent; }
+QPlainTextEdit#changes:focus, QPlainTextEdit#log:focus, QScrollArea#shortcuts:focus {
+    border: 2px solid $accent; }
 QWidget#findBar { background: $raised; border-bottom: 1px solid $line; }
 QWidget#findBar QPushButton { padding: 2px 10px; }
 QWidget#findBar QPushButton:focus { padding: 1px 9px; }

@@ -113,7 +113,7 @@ class CompareScores(QWidget):
         else:
             text = "No line of text is missing" if lines else ""
         self.lines.setText(text)
-        self.lines.setAccessibleName(text)
+        self.lines.setAccessibleName(text or "No text was read")
         self.lines.setToolTip("List them, and mark them in the picture" if count else "")
         self.lines.setEnabled(count > 0)
         self.lines.setVisible(bool(text))

@@ -143,6 +143,8 @@ def shortcuts_dialog(parent: QWidget) -> QDialog:
         | Qt.TextInteractionFlag.TextSelectableByKeyboard
     )
     area = QScrollArea()
+    area.setObjectName("shortcuts")
+    area.setAccessibleName("Keyboard shortcuts")
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setWidgetResizable(True)
     area.setWidget(label)

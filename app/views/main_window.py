@@ -239,7 +239,7 @@ class MainWindow(KeptWindow):
         self.outer.set_narrow(self.width() < NARROW)
         self.desk.set_narrow(self.width() < NARROW)
         self.features.fit(self.size())
-        self.bar.set_compact(self.width() < 760)
+        self.bar.set_width(self.width())
         self.status.set_compact(self.width() < 640)
 
     def remember(self) -> None:

@@ -42,8 +42,9 @@ class StatusBar(QStatusBar):
         self.insertPermanentWidget(3, widget)
 
     def set_compact(self, compact: bool) -> None:
-        """Leave out what is always the same, for a small window."""
+        """Leave out what is always the same and what is only of interest, for a small window."""
         self.offline.setVisible(not compact)
+        self.speed.setVisible(not compact)
 
     def show_server(self, name: str) -> None:
         """Say where pictures go: to the server `name`, or nowhere for ""."""

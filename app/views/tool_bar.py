@@ -28,6 +28,10 @@ _MENU = (
 )
 
 
+COMPACT, SMALL = 760, 600
+"""Below these widths of the window, in pixels, there is less in the bar."""
+
+
 class ToolBar(QWidget):
     """Ways in on the left, what comes out on the right."""
 
@@ -59,7 +63,8 @@ class ToolBar(QWidget):
         layout.addWidget(self.targets)
         layout.addWidget(self.generate)
         layout.addWidget(self.cancel)
-        layout.addWidget(flat_button(actions["theme_toggle"]))
+        self.theme = flat_button(actions["theme_toggle"])
+        layout.addWidget(self.theme)
         layout.addWidget(self.menu)
 
     def show_busy(self, busy: bool) -> None:
@@ -71,9 +76,10 @@ class ToolBar(QWidget):
         if had_focus:
             (other if busy else button).setFocus()
 
-    def set_compact(self, compact: bool) -> None:
-        """Shorter texts for a small window."""
-        self.snip.setText("" if compact else "Snip")
+    def set_width(self, width: int) -> None:
+        """Shorter texts for a window of so many pixels; light and dark are in the menu, too."""
+        self.snip.setText("" if width < COMPACT else "Snip")
+        self.theme.setVisible(width >= SMALL)
 
     def _make_menu(self, actions: Mapping[str, QAction]) -> QMenu:
         menu = QMenu(self)

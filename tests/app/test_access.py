@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QAccessible, QImage
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from app.session import State
 from app.store.settings import Settings
 from app.theme import Theme
 from app.views import dress
+from app.views.main_window import MainWindow
+from app.views.settings_rows import PAGES
+from app.views.settings_window import SettingsWindow
+from app.views.windows import Windows
 from app.wiring import Engine
 from tests.app.looks import nameless, takes_tab
+from tests.app.scripted import ScriptedClient
 from tests.app.stages import STAGES, on_stage
-from tests.app.windows import Make, load, wait_done
+from tests.app.windows import Make, load, request, state, trigger, wait_done
+
+OTHERS = ("models", "diagnostics", "shortcuts")
+"""Actions that open a window of their own, beside the settings."""
 
 ROUND = 150
 """No window has as many controls."""
-Tabbed = Callable[[QWidget, bool], list[QWidget]]
 
 
 def named(widgets: list[QWidget]) -> list[str]:
@@ -93,16 +99,19 @@ def test_what_has_the_focus_is_seen(
     theme.set_choice(choice)
     monkeypatch.setattr(QApplication, "cursorFlashTime", lambda: 0, raising=False)
     window = on_stage(stage, make_window, qtbot, sample, tmp_path)
-    unseen = []
-    for control in reached(qtbot):
-        if not window.isAncestorOf(control):
-            continue
+    assert unseen(reached(qtbot), window) == []
+
+
+def unseen(controls: list[QWidget], window: QWidget) -> list[str]:
+    """Those that look the same whether they have the focus or not."""
+    found = []
+    for control in filter(window.isAncestorOf, controls):
         control.setFocus(Qt.FocusReason.TabFocusReason)
         with_focus = grabbed(control)
         window.setFocus()
         if with_focus == grabbed(control):
-            unseen.append(control)
-    assert named(unseen) == []
+            found.append(control)
+    return named(found)
 
 
 def grabbed(control: QWidget) -> QImage:
@@ -117,6 +126,55 @@ def test_everything_has_a_name(
     make_window: Make, qtbot: Any, sample: Path, tmp_path: Path, stage: str
 ) -> None:
     assert nameless(on_stage(stage, make_window, qtbot, sample, tmp_path)) == []
+
+
+@pytest.mark.parametrize("name", [*(page.name for page in PAGES), *OTHERS])
+@pytest.mark.parametrize("choice", ["light", "dark"])
+def test_the_windows_beside_the_main_one(
+    make_window: Make, qtbot: Any, theme: Theme, tmp_path: Path, name: str, choice: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Settings page by page, models, diagnostics, shortcuts: names, Tab, what has the focus."""
+    monkeypatch.setenv("VISCODEX_MODELS", str(tmp_path / "models"))
+    theme.set_choice(choice)
+    main = make_window(ScriptedClient, request, history=tmp_path / "history")
+    windows = Windows(main)
+    window = opened(main, windows, name)
+    qtbot.waitUntil(window.isActiveWindow)
+    qtbot.wait(100)
+    assert nameless(window) == []
+    forward = reached(qtbot)
+    wanted = [one for one in window.findChildren(QWidget) if takes_tab(one)]
+    assert named([one for one in wanted if one not in forward]) == []
+    assert unseen(forward, window) == []
+
+
+def opened(main: MainWindow, windows: Windows, name: str) -> QWidget:
+    """One of the windows, as its action opens it."""
+    action = name if name in OTHERS else "settings"
+    trigger(main, action)
+    window = windows.window(action)
+    if isinstance(window, SettingsWindow):
+        window.open_page(name)
+    if window is not None:
+        return window
+    (dialog,) = [one for one in main.findChildren(QDialog) if one.isVisible()]
+    return dialog
+
+
+def test_the_overlay_and_the_countdown_have_names(
+    make_window: Make, qtbot: Any, sample: Path
+) -> None:
+    window = make_window(ScriptedClient, request)
+    window.flow.start(3)
+    assert window.flow.countdown is not None
+    assert nameless(window.flow.countdown) == [] and window.flow.countdown.accessibleName()
+    window.flow.start()  # the countdown is over at once
+    qtbot.waitUntil(lambda: window.flow.snip is not None)
+    assert window.flow.snip is not None
+    (overlay,) = window.flow.snip.overlays
+    assert nameless(overlay) == [] and overlay.accessibleName() and overlay.accessibleDescription()
+    overlay.left.emit()
 
 
 @pytest.mark.slow
@@ -148,9 +206,4 @@ def test_a_conversion_is_spoken_of(
     assert len(said) < 12, said
     polite = QAccessible.AnnouncementPoliteness.Polite
     assert all(how == polite for _, how in heard)
-    assert state_of(window) is State.DONE
-
-
-def state_of(window: Any) -> State:
-    found: State = window.controller.session.state
-    return found
+    assert state(window) is State.DONE
