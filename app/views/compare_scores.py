@@ -48,7 +48,8 @@ class CompareScores(QWidget):
         self.total.setAccessibleName("Similarity")
         self.bars: dict[str, QProgressBar] = {}
         self.figures: dict[str, QLabel] = {}
-        grid = QGridLayout()
+        self.parts = QWidget()
+        grid = QGridLayout(self.parts)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(3)
@@ -80,7 +81,7 @@ class CompareScores(QWidget):
         layout.setContentsMargins(12, 8, 12, 8)
         layout.setSpacing(6)
         layout.addWidget(self.total)
-        layout.addLayout(grid)
+        layout.addWidget(self.parts)
         layout.addWidget(self.lines, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self.list)
         self._missing: list[TextLine] = []

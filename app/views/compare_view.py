@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 WAITING = "The comparison follows when the code is complete."
 MEASURING = "Drawing the code at the size of the picture, and measuring it…"
 NO_SNIP = "There is no picture to compare with."
+PARTS_HEIGHT, SCORES_HEIGHT = 340, 200
+"""Below these heights in pixels the likeness is told without its parts, or not at all."""
 
 
 class CompareView(QWidget):
@@ -207,6 +209,11 @@ class CompareView(QWidget):
     def _slid(self, value: int) -> None:
         self._shares[self.mode] = value
         self.canvas.set_share(value / 100)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.scores.parts.setVisible(self.height() >= PARTS_HEIGHT)
+        self.scores.setVisible(self.height() >= SCORES_HEIGHT)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -155,5 +155,5 @@ def shortcuts_dialog(parent: QWidget) -> QDialog:
     layout = QVBoxLayout(dialog)
     layout.addWidget(area)
     layout.addWidget(buttons)
-    dialog.resize(460, 600)
+    dialog.resize(label.sizeHint().width() + 60, 600)
     return dialog

@@ -21,6 +21,7 @@ class StatusBar(QStatusBar):
         self._dresser = dresser
         self._icon = IconLabel(16)
         self._shown: tuple[str, str] = ("", "")
+        self._compact = False
         self.state = QLabel()
         self.state.setAccessibleName("State")
         self.progress = QProgressBar()
@@ -43,6 +44,7 @@ class StatusBar(QStatusBar):
 
     def set_compact(self, compact: bool) -> None:
         """Leave out what is always the same and what is only of interest, for a small window."""
+        self._compact = compact
         self.offline.setVisible(not compact)
         self.speed.setVisible(not compact)
 
@@ -52,6 +54,7 @@ class StatusBar(QStatusBar):
             self.offline.show_text(f"Server: {name}", "Pictures are converted on this server.")
         else:
             self.offline.show_text("Offline", "Pictures stay on this computer.")
+        self.offline.setVisible(not self._compact)
 
     def refresh(self, session: Session) -> None:
         """Show the present facts."""

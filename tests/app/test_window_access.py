@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QApplication, QDialog, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QWidget
 
 from app.actions import ACTIONS
 from app.session import State
@@ -142,3 +142,28 @@ def test_narrow_window_leaves_room_for_the_picture(
     qtbot.wait(50)
     assert window.source.height() > 130
     assert window.source.view.zoom.rect().height() > 60
+
+
+def test_the_comparison_fits_a_small_window(
+    make_window: Make, qtbot: Any, sample: Path, tmp_path: Path
+) -> None:
+    window = on_stage("compare", make_window, qtbot, sample, tmp_path)
+    compare = window.preview.compare
+    for size, scores, parts in (
+        ((1200, 760), True, True), ((520, 700), True, False), ((520, 420), False, False),
+    ):  # fmt: skip
+        window.resize(*size)
+        qtbot.wait(80)
+        assert (compare.scores.isVisible(), compare.scores.parts.isVisible()) == (scores, parts)
+        shown = [one for one in compare.findChildren(QLabel) if one.isVisible() and one.text()]
+        assert [one.text() for one in shown if one.height() < one.fontMetrics().height()] == []
+
+
+def test_small_window_keeps_to_what_fits_when_settings_change(make_window: Make) -> None:
+    window = make_window(ScriptedClient, request)
+    window.resize(520, 700)
+    assert not window.status.offline.isVisible()
+    window.keep(private=True)
+    assert not window.status.offline.isVisible()
+    window.resize(1200, 700)
+    assert window.status.offline.isVisible()
