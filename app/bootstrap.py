@@ -18,9 +18,8 @@ APPLICATION = "VisCodex"
 
 
 def prepare_environment() -> None:
-    """Set the variables that Qt and qtpy read once. Call before any QApplication."""
+    """Set the variables that Qt reads once. Call before any QApplication."""
     make_immortal()
-    os.environ.setdefault("QT_API", "pyside6")
     policy.set_chromium_flags(os.environ)
 
 

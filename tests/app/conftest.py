@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-os.environ.setdefault("QT_API", "pyside6")
 if hasattr(os, "geteuid") and os.geteuid() == 0:
     os.environ.setdefault("VISCODEX_RENDER_NO_SANDBOX", "1")
 os.environ["QTWEBENGINE_CHROMIUM_FLAGS"] = "--disable-gpu"
