@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,15 @@ OTHERS = ("models", "diagnostics", "shortcuts")
 
 ROUND = 150
 """No window has as many controls."""
+
+
+@pytest.fixture
+def steady_cursor(qapp: QApplication) -> Iterator[None]:
+    """A text cursor that does not blink: it is there, or it is not."""
+    before = qapp.cursorFlashTime()
+    qapp.setCursorFlashTime(0)
+    yield
+    qapp.setCursorFlashTime(before)
 
 
 def named(widgets: list[QWidget]) -> list[str]:
@@ -94,10 +104,9 @@ def test_tab_goes_through_a_page_in_the_preview_and_out_of_it(
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_has_the_focus_is_seen(
     make_window: Make, qtbot: Any, sample: Path, tmp_path: Path, theme: Theme, stage: str,
-    choice: str, monkeypatch: pytest.MonkeyPatch,
+    choice: str, steady_cursor: None,
 ) -> None:  # fmt: skip
     theme.set_choice(choice)
-    monkeypatch.setattr(QApplication, "cursorFlashTime", lambda: 0, raising=False)
     window = on_stage(stage, make_window, qtbot, sample, tmp_path)
     assert unseen(reached(qtbot), window) == []
 
@@ -132,7 +141,7 @@ def test_everything_has_a_name(
 @pytest.mark.parametrize("choice", ["light", "dark"])
 def test_the_windows_beside_the_main_one(
     make_window: Make, qtbot: Any, theme: Theme, tmp_path: Path, name: str, choice: str,
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, steady_cursor: None,
 ) -> None:  # fmt: skip
     """Settings page by page, models, diagnostics, shortcuts: names, Tab, what has the focus."""
     monkeypatch.setenv("VISCODEX_MODELS", str(tmp_path / "models"))
