@@ -29,11 +29,13 @@ from app.versions import (
     VersionTree,
 )
 from app.versions import Version as InTree
+from engine.errors import ErrorCode, VisCodexError
 
 if TYPE_CHECKING:
     from app.store.history import Entry, History, Page, Query, Version
 
 _LOG = logging.getLogger(__name__)
+OF_THE_DISK = frozenset({ErrorCode.disk_full, ErrorCode.history_unwritable})
 RECENT = 8
 """Entries kept at hand for the start page and the tray."""
 
@@ -107,7 +109,10 @@ class Archive(QObject):
         return self._history
 
     def open(self) -> None:
-        """Open the history in the background and let go what is too old; once."""
+        """Open the history in the background and let go what is too old; once.
+
+        Where the disk was to blame the next call tries again.
+        """
         if self._begun:
             return
         self._begun = True
@@ -117,9 +122,13 @@ class Archive(QObject):
 
             retention = Retention(*self._limits)
             folder = self._folder or default_folder()
-            history = History.open(folder, private=self.private, retention=retention)
-            self._retain(history)
+            try:
+                history = History.open(folder, private=self.private, retention=retention)
+            except VisCodexError as error:
+                self._begun = error.code not in OF_THE_DISK
+                raise
             self._history = history
+            self._retain(history)
             return history.notice
 
         def opened(notice: str) -> None:

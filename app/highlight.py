@@ -116,6 +116,26 @@ def spans_of_end(text: str, first: int, language: str) -> list[list[Span]]:
     return spans_by_line(end, language)
 
 
+def warm_up() -> None:
+    """Have the lexers ready before there is code, on a pool thread.
+
+    Importing them and compiling their expressions would hold the window for some 60 ms.
+    """
+    QThreadPool.globalInstance().start(_lex_samples)
+
+
+def _lex_samples() -> None:
+    for language, text in _SAMPLES.items():
+        spans_by_line(text, language)
+
+
+_SAMPLES: Mapping[str, str] = {
+    "html": "<style>a { color: red; }</style><script>let a = 1;</script><p>",
+    "python": "import a",
+}
+"""Language -> text that needs all lexers behind it."""
+
+
 class _Lexing(QRunnable):
     """Lexes a text on a pool thread and tells its owner."""
 

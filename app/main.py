@@ -11,7 +11,7 @@ from typing import Any
 from PySide6.QtCore import QProcess, QSettings, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
-from app import bootstrap, instance, language
+from app import bootstrap, highlight, instance, language
 from app.archive import Archive
 from app.autostart import own_command, system_autostart
 from app.bridge import EngineBridge
@@ -100,6 +100,7 @@ def make_window(application: QApplication, settings_path: Path | None = None) ->
     window.painted.connect(bridge.start)
     window.painted.connect(window.preview.create_web)
     window.painted.connect(archive.open)
+    window.painted.connect(highlight.warm_up)
     window.flow.selecting.connect(bridge.start)  # a hidden start has loaded no model yet
     window.kept.connect(partial(_follow, engine, bridge))
     windows = Windows(window, lambda: archive.history)

@@ -218,6 +218,9 @@ QComboBox QAbstractItemView { color: $text; background: $surface; border: 1px so
 
 QPlainTextEdit#code, QPlainTextEdit#changes { color: $text; background: $surface; border: none;
     selection-background-color: $selection; selection-color: $text; }
+QPlainTextEdit#changes, QScrollArea#shortcuts { border: 2px solid transparent; }
+QPlainTextEdit#changes:focus, QPlainTextEdit#log:focus, QScrollArea#shortcuts:focus {
+    border: 2px solid $accent; }
 QWidget#findBar { background: $raised; border-bottom: 1px solid $line; }
 QWidget#findBar QPushButton { padding: 2px 10px; }
 QWidget#findBar QPushButton:focus { padding: 1px 9px; }

@@ -92,7 +92,7 @@ def load_picture(source: Path | bytes) -> Image.Image:
     except Exception as error:
         raise _refuse(
             ErrorCode.unsupported_image,
-            f"{name} is damaged ({type(error).__name__}).",
+            f"{name} is damaged or incomplete.",
             "Save the picture again.",
         ) from error
     return _flatten(oriented)

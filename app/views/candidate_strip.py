@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from app.i18n import N_, _
 from app.versions import Version
-from app.views.dress import Dresser
+from app.views.dress import Dresser, tab_to_chosen
 from app.views.versions_list import VersionsModel
 
 LARGE, SMALL = QSize(104, 66), QSize(48, 30)
@@ -101,6 +101,7 @@ class CandidateStrip(QScrollArea):
         self._layout.addStretch(1)
         self.setWidget(inside)
         self._group = QButtonGroup(self)
+        tab_to_chosen(self._group)
         self.cards: list[_Card] = []
         model.thumbs.arrived.connect(self._dress)
         dresser.theme.changed.connect(self._dress)

@@ -56,7 +56,8 @@ class CompareScores(QWidget):
         self.total.setAccessibleName(_("Similarity"))
         self.bars: dict[str, QProgressBar] = {}
         self.figures: dict[str, QLabel] = {}
-        grid = QGridLayout()
+        self.parts = QWidget()
+        grid = QGridLayout(self.parts)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(3)
@@ -88,7 +89,7 @@ class CompareScores(QWidget):
         layout.setContentsMargins(12, 8, 12, 8)
         layout.setSpacing(6)
         layout.addWidget(self.total)
-        layout.addLayout(grid)
+        layout.addWidget(self.parts)
         layout.addWidget(self.lines, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self.list)
         self._missing: list[TextLine] = []
@@ -126,7 +127,7 @@ class CompareScores(QWidget):
         else:
             text = _("No line of text is missing") if lines else ""
         self.lines.setText(text)
-        self.lines.setAccessibleName(text)
+        self.lines.setAccessibleName(text or _("No text was read"))
         self.lines.setToolTip(_("List them, and mark them in the picture") if count else "")
         self.lines.setEnabled(count > 0)
         self.lines.setVisible(bool(text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 WAITING = N_("The comparison follows when the code is complete.")
 MEASURING = N_("Drawing the code at the size of the picture, and measuring it…")
 NO_SNIP = N_("There is no picture to compare with.")
+PARTS_HEIGHT, SCORES_HEIGHT = 340, 200
+"""Below these heights in pixels the likeness is told without its parts, or not at all."""
 
 
 class CompareView(QWidget):
@@ -91,7 +93,6 @@ class CompareView(QWidget):
         layout.setSpacing(0)
         layout.addLayout(top)
         layout.addWidget(self._stack, 1)
-        self.setFocusProxy(self.slider)
         self.set_mode("slider")
         self._refresh()
 
@@ -111,6 +112,14 @@ class CompareView(QWidget):
         layout.addLayout(row)
         layout.addWidget(self.scores)
         return page
+
+    def focus_view(self) -> None:
+        """Put the focus on what moves the comparison, or else on the ways to compare.
+
+        Not by a focus proxy: Tab would leave out the other controls of this view.
+        """
+        slides = self.mode in self._shares  # it takes the focus when it comes to be seen
+        (self.slider if slides else self.modes.buttons[self.mode]).setFocus()
 
     # What is compared -------------------------------------------------------
 
@@ -201,6 +210,11 @@ class CompareView(QWidget):
     def _slid(self, value: int) -> None:
         self._shares[self.mode] = value
         self.canvas.set_share(value / 100)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.scores.parts.setVisible(self.height() >= PARTS_HEIGHT)
+        self.scores.setVisible(self.height() >= SCORES_HEIGHT)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -133,6 +133,8 @@ def shortcuts_dialog(parent: QWidget) -> QDialog:
         | Qt.TextInteractionFlag.TextSelectableByKeyboard
     )
     area = QScrollArea()
+    area.setObjectName("shortcuts")
+    area.setAccessibleName(_("Keyboard shortcuts"))
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setWidgetResizable(True)
     area.setWidget(label)
@@ -143,5 +145,5 @@ def shortcuts_dialog(parent: QWidget) -> QDialog:
     layout = QVBoxLayout(dialog)
     layout.addWidget(area)
     layout.addWidget(buttons)
-    dialog.resize(460, 600)
+    dialog.resize(label.sizeHint().width() + 60, 600)
     return dialog

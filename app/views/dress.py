@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QAction, QIcon, QResizeEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QButtonGroup,
     QFrame,
     QHBoxLayout,
@@ -214,6 +215,7 @@ class Segments(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName(name)
         self._group = QButtonGroup(self)
+        tab_to_chosen(self._group)
         self._buttons: dict[str, QPushButton] = {}
         layout = QHBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
@@ -240,6 +242,22 @@ class Segments(QWidget):
     @property
     def choice(self) -> str:
         return next((key for key, one in self._buttons.items() if one.isChecked()), "")
+
+
+def tab_to_chosen(group: QButtonGroup) -> None:
+    """Of buttons that exclude each other Tab goes to the chosen one, arrows to the others.
+
+    Left to itself Qt lets Tab go to whichever comes first until one of them has had the focus.
+    """
+
+    def follow(chosen: QAbstractButton, on: bool) -> None:
+        if not on:
+            return
+        policy = Qt.FocusPolicy
+        for button in group.buttons():
+            button.setFocusPolicy(policy.StrongFocus if button is chosen else policy.ClickFocus)
+
+    group.buttonToggled.connect(follow)
 
 
 def announce(widget: QWidget, text: str, urgent: bool = False) -> None:

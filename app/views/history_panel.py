@@ -68,6 +68,7 @@ class HistoryPanel(QWidget):
         self.search.setAccessibleName(_("Search the history"))
         self.search.setPlaceholderText(_("Search titles, texts and code"))
         self.search.setClearButtonEnabled(True)
+        self.search.findChildren(QToolButton)[0].setAccessibleName(_("Clear the search"))
         self.kinds = Segments(_("Kind"), KINDS)
         self.kinds.set_choice("")
         self.pinned = QToolButton()

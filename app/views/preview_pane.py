@@ -164,6 +164,9 @@ class PreviewPane(Pane):
 
     def focus_pane(self) -> None:
         current = self._stack.currentWidget()
+        if current is self.compare:
+            self.compare.focus_view()
+            return
         if current is None or current is self.card:
             current = self.tools.widths.buttons[self.tools.widths.choice]
         current.setFocus()
@@ -339,7 +342,7 @@ class PreviewPane(Pane):
         self.notes.setVisible(not on and self._target == "html")
         self._stack.setCurrentWidget(self.compare if on else self._seen)
         if on:
-            self.compare.setFocus()
+            self.compare.focus_view()
         announce(self, _("Comparison") if on else _("Preview"))
 
     def _width_picked(self, key: str) -> None:

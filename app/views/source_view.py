@@ -335,9 +335,17 @@ class SourceView(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
-        if self._image.isNull() or self.zoom.empty:
-            return
         painter = QPainter(self)
+        if not self._image.isNull() and not self.zoom.empty:
+            self._paint_all(painter)
+        if self.hasFocus():
+            painter.setPen(QPen(self._theme.colour("accent"), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
+        painter.end()
+
+    def _paint_all(self, painter: QPainter) -> None:
+        """The picture with what is marked in it."""
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         rect = self.zoom.rect()
         self._paint_picture(painter, rect)
@@ -351,11 +359,6 @@ class SourceView(QWidget):
                 )
         if self.region is not None:
             paint_region(painter, self.zoom.to_widget(self.region), rect, self._theme)
-        if self.hasFocus():
-            painter.setPen(QPen(self._theme.colour("accent"), 2))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
-        painter.end()
 
     def _paint_picture(self, painter: QPainter, rect: QRectF) -> None:
         """Shrunk pictures from a smooth copy that is kept, enlarged ones from their pixels."""

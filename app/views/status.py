@@ -41,6 +41,7 @@ class StatusBar(QStatusBar):
         self._dresser = dresser
         self._icon = IconLabel(16)
         self._shown: tuple[str, str] = ("", "")
+        self._compact = False
         self.state = _State()
         self.state.setAccessibleName(_("State"))
         self.progress = QProgressBar()
@@ -62,8 +63,10 @@ class StatusBar(QStatusBar):
         self.insertPermanentWidget(3, widget)
 
     def set_compact(self, compact: bool) -> None:
-        """Leave out what is always the same, for a small window."""
+        """Leave out what is always the same and what is only of interest, for a small window."""
+        self._compact = compact
         self.offline.setVisible(not compact)
+        self.speed.setVisible(not compact)
 
     def show_server(self, name: str) -> None:
         """Say where pictures go: to the server `name`, or nowhere for ""."""
@@ -72,6 +75,7 @@ class StatusBar(QStatusBar):
             self.offline.show_text(words, _("Pictures are converted on this server."))
         else:
             self.offline.show_text(_("Offline"), _("Pictures stay on this computer."))
+        self.offline.setVisible(not self._compact)
 
     def refresh(self, session: Session) -> None:
         """Show the present facts."""

@@ -60,7 +60,8 @@ class ToolBar(YieldingRow):
         layout.addWidget(self.targets)
         layout.addWidget(self.generate)
         layout.addWidget(self.cancel)
-        layout.addWidget(flat_button(actions["theme_toggle"]))
+        self.theme = flat_button(actions["theme_toggle"])
+        layout.addWidget(self.theme)
         layout.addWidget(self.menu)
         # What loses its words where there is no room for all, first to last.
         self.words = [(one, one.text()) for one in (self.snip, self.generate, self.cancel)]

@@ -9,6 +9,8 @@ from app.views.dress import Pane
 
 WIDE_SIZES = [380, 800]
 NARROW_SIZES = [240, 400]
+LEAST_HEIGHT = 180
+"""Of code and preview, in pixels; what they hold would like more and leave the picture nothing."""
 
 
 class Workspace(QSplitter):
@@ -25,6 +27,8 @@ class Workspace(QSplitter):
         for splitter in (self, self.inner):
             splitter.setChildrenCollapsible(False)
             splitter.setHandleWidth(10)
+        for pane in (code, preview):
+            pane.setMinimumHeight(LEAST_HEIGHT)
         self.setStretchFactor(0, 2)
         self.setStretchFactor(1, 5)
         self.inner.setSizes([500, 500])

@@ -58,6 +58,7 @@ def find_model(name_or_path: str | Path = BUNDLED, mmproj: Path | None = None) -
     found = path if path.is_dir() else None
     if found is None and path.name == str(name_or_path):
         found = next((f / path for f in model_folders() if (f / path).is_dir()), None)
+        found = found or _folder_of(path.name)
     if found is None:
         names = ", ".join(files.name for files in list_models()) or "none"
         raise VisCodexError(
@@ -72,6 +73,11 @@ def find_model(name_or_path: str | Path = BUNDLED, mmproj: Path | None = None) -
             "Give the .gguf file of the model with it.",
         )
     return _from_folder(found)
+
+
+def _folder_of(name: str) -> Path | None:
+    """The folder of a listed model whose folder is called otherwise."""
+    return next((files.model.parent for files in list_models() if files.name == name), None)
 
 
 def list_models() -> list[ModelFiles]:

@@ -19,9 +19,10 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
-from budgets import SAMPLES, Row, never_seen, print_row
 from peers import Command, Run, Server, Setting, data_url, peak_memory
+from pictures import SAMPLES, never_seen
 from PIL import Image
+from rows import Row, print_row
 
 from engine.cancel import CancelFlag
 from engine.client import EngineClient

@@ -6,56 +6,23 @@ Prints a table of medians (and --json an object). Machines are noisy: compare wi
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from app_rows import app_rows
+from pictures import SAMPLES, never_seen
 from PIL import Image
+from rows import RATIO, Row, median_seconds, print_row
 
 from engine.errors import VisCodexError
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLES = ROOT / "assets" / "samples"
-SECONDS, RATIO = "s", "x"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One figure beside its budget, both seconds or both ratios of two times of this run."""
-
-    what: str
-    value: float
-    budget: float
-    unit: str = SECONDS
-
-
-def print_row(row: Row) -> None:
-    """One line of the table."""
-    verdict = "" if row.value <= row.budget else "  over"
-    print(
-        f"{row.what:42} {row.value:8.3f} {row.unit}   budget {row.budget:.2f} {row.unit}{verdict}",
-        flush=True,
-    )
-
-
-def median_seconds(work: Callable[[], object], repeats: int) -> float:
-    """One call to warm up, then the median of `repeats`."""
-    work()
-    return statistics.median(_timed(work) for _ in range(repeats))
-
-
-def _timed(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def engine_rows(repeats: int) -> Iterator[Row]:
@@ -100,15 +67,6 @@ def engine_rows(repeats: int) -> Iterator[Row]:
         yield Row("text of the same snip alone, warm", seconds, 0.7)
 
 
-def never_seen(path: Path, number: int) -> bytes:
-    """A picture with a corner of its own, so that nothing remembered fits it at any size."""
-    image = Image.open(path).convert("RGB")
-    image.paste((number * 37 % 256, number * 91 % 256, number * 151 % 256), (0, 0, 16, 16))
-    out = io.BytesIO()
-    image.save(out, "PNG")
-    return out.getvalue()
-
-
 def preview_rows(repeats: int) -> Iterator[Row]:
     from engine.render.html import HtmlRenderer
     from engine.render.python import PlotRunner
@@ -140,15 +98,26 @@ def other_rows(repeats: int) -> Iterator[Row]:
     yield Row("the command starts", seconds, 1.0)
 
 
+GROUPS: Mapping[str, Callable[[int], Iterator[Row]]] = {
+    "engine": engine_rows,
+    "preview": preview_rows,
+    "app": app_rows,
+    "other": other_rows,
+}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--only", choices=tuple(GROUPS), help="measure one group of rows")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         os.environ.setdefault("VISCODEX_RENDER_NO_SANDBOX", "1")
     figures = {}
-    for group in (engine_rows, preview_rows, other_rows):
+    for name, group in GROUPS.items():
+        if options.only not in (None, name):
+            continue
         try:
             for row in group(max(1, options.repeats)):
                 figures[row.what] = {"value": round(row.value, 4), "budget": row.budget}

@@ -2,35 +2,65 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QAbstractItemView,
     QAbstractSlider,
     QAbstractSpinBox,
     QComboBox,
     QLabel,
     QLineEdit,
-    QListWidget,
     QPlainTextEdit,
     QScrollBar,
     QWidget,
 )
 
 INTERACTIVE = (
-    QAbstractButton, QLineEdit, QComboBox, QAbstractSlider, QPlainTextEdit, QListWidget,
+    QAbstractButton, QLineEdit, QComboBox, QAbstractSlider, QPlainTextEdit, QAbstractItemView,
 )  # fmt: skip
 
 
+def takes_tab(widget: QWidget) -> bool:
+    """Whether Tab comes to this widget now: it is there, can be used and says that it wants it."""
+    return (
+        widget.isVisible()
+        and widget.isEnabled()
+        and bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus)
+        and widget.focusProxy() is None
+        and not _by_arrows(widget)
+    )
+
+
+def _by_arrows(widget: QWidget) -> bool:
+    """Of buttons that exclude each other Tab goes to the chosen one, arrows to the others."""
+    if not isinstance(widget, QAbstractButton) or not widget.isCheckable() or widget.isChecked():
+        return False
+    group = widget.group()
+    return widget.autoExclusive() if group is None else group.exclusive()
+
+
 def nameless(root: QWidget) -> list[str]:
-    """Controls that a screen reader could not name; the line inside a spin box has its name."""
+    """What can be used and a screen reader could not name.
+
+    The line in a spin box and the list of a box of choices have the names of those.
+    """
     return [
         f"{type(widget).__name__} {widget.objectName()!r}"
         for widget in root.findChildren(QWidget)
-        if isinstance(widget, INTERACTIVE)
+        if (isinstance(widget, INTERACTIVE) or takes_tab(widget))
         and not isinstance(widget, QScrollBar)
-        and not isinstance(widget.parentWidget(), QAbstractSpinBox)
+        and not _inside(widget, QAbstractSpinBox, QComboBox)
         and not widget.accessibleName()
     ]
+
+
+def _inside(widget: QWidget, *kinds: type[QWidget]) -> bool:
+    around = widget.parentWidget()
+    while around is not None and not isinstance(around, kinds):
+        around = around.parentWidget()
+    return around is not None
 
 
 def lengthen(root: QWidget) -> None:

@@ -108,8 +108,8 @@ def test_conversion_with_a_window_that_stays_quick(
     print(f"\nlongest block {gaps[-1]:.0f} ms, 99 % under {gaps[int(0.99 * len(gaps))]:.0f} ms")
     assert window.status.device.text()
     assert window.controller.session.result.tokens > 0
-    # The budget is 50 ms. Two busy cores cannot hold it as an assertion; a window that waits for
-    # the engine anywhere would be off by far more than this.
+    # The budget of 50 ms is held by test_responsive, which leaves out the load of the machine; a
+    # window that waits for the engine anywhere would be off by far more than this.
     assert gaps[-1] < 1000
 
 

@@ -11,11 +11,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.archive import About, Archive
+from app.session import Picture
 from app.store.history import History, NewVersion
 from app.store.history.migrations import MIGRATIONS, SCHEMA_VERSION
+from app.versions import AGAIN, CONVERSION, VersionTree
 from engine.errors import ErrorCode, VisCodexError
 from tests.app.histories import add, assert_whole, conversion, snapshot, titles
 
@@ -186,6 +190,9 @@ def test_a_full_disk_is_one_error_and_later_writes_work(small_disk: Path) -> Non
 LIMITED = """
 import resource, sys
 from pathlib import Path
+from typing import Any
+from app.archive import About, Archive
+from app.session import Picture
 from app.store.history import History, NewVersion
 from engine.errors import VisCodexError
 from tests.app.histories import add, conversion, titles
@@ -216,3 +223,26 @@ def test_files_that_may_not_grow(folder: Path, limit: int, code: str) -> None:
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith(code)
     assert len(assert_whole(folder)) == 2
+
+
+def test_a_history_that_found_no_room_is_opened_when_there_is(small_disk: Path, qtbot: Any) -> None:
+    folder, filler = small_disk / "history", small_disk / "filler"
+    filler.write_bytes(bytes(1_000_000))
+    archive = Archive(folder)
+    told: list[Any] = []
+    archive.failed.connect(told.append)
+    archive.open()
+    qtbot.waitUntil(lambda: len(told) == 1)
+    assert told[0].code == "disk_full" and "full" in told[0].message
+    tree = VersionTree()
+    picture = Picture((ROOT / "assets" / "samples" / "login.png").read_bytes(), 480, 386, "login")
+    about = About(picture, "", "", 1.0, 1)
+    archive.keep(tree, tree.add_run(CONVERSION, "", "html", "<!-- end -->"), about)
+    qtbot.waitUntil(lambda: len(told) == 2)  # nobody believes that it is kept
+    assert told[1].code == "disk_full"
+    filler.unlink()
+    archive.keep(tree, tree.add_run(AGAIN, "", "html", "<p><!-- end -->"), about)
+    qtbot.waitUntil(lambda: len(archive.recent()) == 1)
+    archive.close()
+    assert len(told) == 2
+    assert assert_whole(folder)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QApplication, QDialog, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QWidget
 
 from app.actions import ACTIONS
 from app.session import State
 from app.views import dialogs
-from tests.app.looks import nameless
+from tests.app.looks import clipped, nameless
 from tests.app.scripted import DIED, ScriptedClient, answer
+from tests.app.stages import on_stage
 from tests.app.windows import Make, load, request, state
 
 # Access ---------------------------------------------------------------------
@@ -113,3 +115,55 @@ def test_old_state_of_the_window_does_no_harm(make_window: Make, tmp_path: Path)
     state.sync()
     window = make_window(ScriptedClient, request)
     assert window.width() == 1200
+
+
+@pytest.mark.parametrize("width", [520, 640, 760, 1200])
+def test_nothing_is_cut_off_at_any_width(
+    make_window: Make, qtbot: Any, sample: Path, width: int
+) -> None:
+    window = make_window(lambda: ScriptedClient(answer()), request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: state(window) is State.DONE)
+    window.resize(width, 700)
+    qtbot.wait(50)
+    assert clipped(window.bar) == []
+    assert clipped(window.status) == []
+    for chip in (window.status.device, window.status.state):
+        right = chip.mapTo(window, chip.rect().topRight()).x()
+        assert not chip.isVisible() or right < window.width()
+
+
+def test_narrow_window_leaves_room_for_the_picture(
+    make_window: Make, qtbot: Any, sample: Path, tmp_path: Path
+) -> None:
+    window = on_stage("done", make_window, qtbot, sample, tmp_path)
+    window.resize(520, 700)
+    qtbot.wait(50)
+    assert window.source.height() > 130
+    assert window.source.view.zoom.rect().height() > 60
+
+
+def test_the_comparison_fits_a_small_window(
+    make_window: Make, qtbot: Any, sample: Path, tmp_path: Path
+) -> None:
+    window = on_stage("compare", make_window, qtbot, sample, tmp_path)
+    compare = window.preview.compare
+    for size, scores, parts in (
+        ((1200, 760), True, True), ((520, 700), True, False), ((520, 420), False, False),
+    ):  # fmt: skip
+        window.resize(*size)
+        qtbot.wait(80)
+        assert (compare.scores.isVisible(), compare.scores.parts.isVisible()) == (scores, parts)
+        shown = [one for one in compare.findChildren(QLabel) if one.isVisible() and one.text()]
+        assert [one.text() for one in shown if one.height() < one.fontMetrics().height()] == []
+
+
+def test_small_window_keeps_to_what_fits_when_settings_change(make_window: Make) -> None:
+    window = make_window(ScriptedClient, request)
+    window.resize(520, 700)
+    assert not window.status.offline.isVisible()
+    window.keep(private=True)
+    assert not window.status.offline.isVisible()
+    window.resize(1200, 700)
+    assert window.status.offline.isVisible()

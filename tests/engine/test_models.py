@@ -47,6 +47,13 @@ def test_by_name_folder_and_file(home: Path) -> None:
     assert by_name in list_models()
 
 
+def test_what_is_listed_is_found_whatever_its_folder_is_called(home: Path) -> None:
+    (listed,) = [files for files in list_models() if files.name == "mine"]
+    listed.model.parent.rename(home / "called otherwise")
+    assert "mine" in [files.name for files in list_models()]
+    assert find_model("mine").model.parent == home / "called otherwise"
+
+
 def test_files_without_a_card(home: Path, tmp_path: Path) -> None:
     (home / "mine" / "viscodex.json").unlink()
     files = find_model(home / "mine")

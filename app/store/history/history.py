@@ -38,6 +38,7 @@ from app.store.history.entries import (
     Version,
 )
 from app.store.history.export import pack
+from app.store.history.migrations import transaction
 from app.store.history.pictures import Pictures
 from engine.errors import ErrorCode, VisCodexError
 
@@ -275,15 +276,12 @@ class History:
         if db is None:
             raise WindowError(ErrorCode.cancelled, _("Private mode began before this was written."))
         with told(NOT_WRITTEN):
-            db.execute("BEGIN IMMEDIATE")
             try:
-                result = job(db, undo)
-                db.execute("COMMIT")
+                with transaction(db):
+                    result = job(db, undo)
             except BaseException:
                 for step in undo:
                     step()
-                with contextlib.suppress(sqlite3.Error):  # a full disk has ended it already
-                    db.execute("ROLLBACK")
                 raise
         return result
 

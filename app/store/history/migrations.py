@@ -7,8 +7,9 @@ depends on how this Python's SQLite was compiled.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from app.i18n import _
 from app.messages import WindowError
@@ -95,15 +96,23 @@ def migrate(db: sqlite3.Connection) -> None:
             _("Update VisCodex; until then nothing is kept."),
         )
     for number in range(version + 1, SCHEMA_VERSION + 1):
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(db):
             if db.execute("PRAGMA user_version").fetchone()[0] < number:  # not done beside us
                 MIGRATIONS[number](db)
                 db.execute(f"PRAGMA user_version = {number}")
-            db.execute("COMMIT")
-        except BaseException:
+
+
+@contextlib.contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All of it or nothing, and the error that was the reason."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):  # a full disk has ended it already
             db.execute("ROLLBACK")
-            raise
+        raise
 
 
 def has_full_text(db: sqlite3.Connection) -> bool:
@@ -119,8 +128,7 @@ def has_full_text(db: sqlite3.Connection) -> bool:
 def ensure_index(db: sqlite3.Connection, wanted: bool) -> None:
     """Make the search index and the triggers that keep it, or drop the triggers where the index
     cannot be kept. Trigrams find parts of words, in any script, as LIKE does."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(db):
         for index, (table, columns) in INDEXED.items():
             triggers = {f"{index}_{event}" for event in ("insert", "delete", "update")}
             marks = ", ".join("?" * len(triggers))
@@ -133,10 +141,6 @@ def ensure_index(db: sqlite3.Connection, wanted: bool) -> None:
             elif not wanted:
                 for name in present:
                     db.execute(f"DROP TRIGGER {name}")
-        db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
 
 
 def _make_index(db: sqlite3.Connection, index: str, table: str, columns: tuple[str, ...]) -> None:
