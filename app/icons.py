@@ -1,27 +1,16 @@
-"""Icons, drawn from one icon font of qtawesome's and coloured by the theme.
+"""Icons, drawn from one icon font and coloured by the theme. The only user of qtawesome.
 
-Only the font is used: importing the package costs a fifth of the time to the first paint, and its
-`icon()` would load every font it has and, on Windows, install them for the user.
+`qtawesome.icon()` would load every font of the package and, on Windows, install them for the
+user; one `IconicFont` with an explicit folder does neither.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib.util import find_spec
+import os
 from pathlib import Path
+from typing import Any
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt
-from PySide6.QtGui import (
-    QColor,
-    QFont,
-    QFontDatabase,
-    QIcon,
-    QIconEngine,
-    QPainter,
-    QPixmap,
-)
+from PySide6.QtGui import QColor, QIcon
 from PySide6.QtWidgets import QApplication
 
 GLYPHS = {
@@ -103,85 +92,39 @@ GLYPHS = {
 }
 """Our name -> glyph of the Phosphor set (MIT)."""
 
+_PREFIX = "ph"
 _FONT_FILE = "phosphor-1.3.0.ttf"
 _CHARMAP_FILE = "phosphor-charmap-1.3.0.json"
 _HOLDER = "_viscodex_icons"
-_FILLED = 0.875  # share of an icon's height that a glyph may take
-_DISABLED_ALPHA = 0.35
-
-
-@dataclass(frozen=True)
-class _Glyphs:
-    """The icon font: its family, and the letter of each glyph."""
-
-    family: str
-    letters: Mapping[str, str]
-
-
-class _Engine(QIconEngine):
-    """Draws one letter of the icon font at whatever size is asked for.
-
-    Such icons cannot be added to (QIcon.addPixmap): Qt would clone the engine, and one made in
-    Python cannot be given away for good.
-    """
-
-    def __init__(self, family: str, letter: str, colour: QColor, disabled: QColor) -> None:
-        super().__init__()
-        self._family, self._letter = family, letter
-        self._colour, self._disabled = colour, disabled
-
-    def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
-        font = QFont(self._family)
-        font.setPixelSize(max(1, round(_FILLED * rect.height())))
-        painter.save()
-        painter.setFont(font)
-        painter.setPen(self._disabled if mode == QIcon.Mode.Disabled else self._colour)
-        painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, self._letter)
-        painter.restore()
-
-    def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
-        made = QPixmap(size)
-        made.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(made)
-        self.paint(painter, QRect(QPoint(0, 0), size), mode, state)
-        painter.end()
-        return made
 
 
 def icon(name: str, colour: QColor, disabled: QColor | None = None) -> QIcon:
     """The icon `name` in `colour`; sharp at any size and pixel ratio. Needs a QApplication."""
     muted = QColor(colour)
-    muted.setAlphaF(_DISABLED_ALPHA)
-    glyphs = _glyphs()
-    letter = glyphs.letters[GLYPHS[name]]
-    return QIcon(_Engine(glyphs.family, letter, QColor(colour), QColor(disabled or muted)))
+    muted.setAlphaF(0.35)
+    made: QIcon = _font().icon(
+        f"{_PREFIX}.{GLYPHS[name]}",
+        color=colour,
+        color_active=colour,
+        color_disabled=disabled or muted,
+    )
+    return made
 
 
-def _glyphs() -> _Glyphs:
+def _font() -> Any:
     """The icon font, loaded once for each QApplication and kept by it."""
     application = QApplication.instance()
     if application is None:
         raise RuntimeError("icons need a QApplication")
-    found = getattr(application, _HOLDER, None)
-    if found is None:
-        found = _load(_folder())
-        setattr(application, _HOLDER, found)
-    assert isinstance(found, _Glyphs)
-    return found
+    font = getattr(application, _HOLDER, None)
+    if font is None:
+        os.environ.setdefault("QT_API", "pyside6")
+        import qtawesome.iconic_font as iconic
+        import qtpy
 
-
-def _load(folder: Path) -> _Glyphs:
-    number = QFontDatabase.addApplicationFont(str(folder / _FONT_FILE))
-    families = QFontDatabase.applicationFontFamilies(number)
-    if not families:
-        raise RuntimeError(f"the icon font in {folder} cannot be loaded")
-    codes = json.loads((folder / _CHARMAP_FILE).read_text(encoding="utf-8"))
-    return _Glyphs(families[0], {name: chr(int(code, 16)) for name, code in codes.items()})
-
-
-def _folder() -> Path:
-    """Where qtawesome keeps its fonts; the package itself is not imported."""
-    spec = find_spec("qtawesome")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("qtawesome is not installed")
-    return Path(spec.origin).parent / "fonts"
+        if qtpy.API_NAME != "PySide6":
+            raise RuntimeError(f"qtawesome runs on {qtpy.API_NAME}; set QT_API=pyside6")
+        folder = Path(iconic.__file__).parent / "fonts"
+        font = iconic.IconicFont((_PREFIX, _FONT_FILE, _CHARMAP_FILE, str(folder)))
+        setattr(application, _HOLDER, font)
+    return font
