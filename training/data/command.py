@@ -50,9 +50,9 @@ def build(
     from training.data import build as building
     from training.data.recipe import DataRecipe
     from training.merge.command import read_part
-    from training.recipe import read_recipe
+    from training.recipe import read_section_as
 
-    plan = read_recipe(recipe, DataRecipe)
+    plan = read_section_as(recipe, "data", DataRecipe)
     part = read_part(shard, "data build")
     if dry_run:
         for name, count in building.count_items(plan).items():

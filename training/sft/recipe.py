@@ -44,11 +44,14 @@ class LoraPlan(_Part):
 
 class PromptPlan(_Part):
     """How records become prompts. `instruction` is for records without a prompt of their own;
-    `hints` is the share of records with lines of text that show them; `system` opens the prompt."""
+    `hints` is the share of records with lines of text that show them (hints that `data build` has
+    given are always shown); `system` opens the prompt. Without `pictures` answers are learnt from
+    the hints alone, as a model of code does."""
 
     instruction: Literal["short", "full"] = "full"
     system: str = "You are a helpful assistant."
     hints: float = Field(default=0.0, ge=0, le=1)
+    pictures: bool = True
 
 
 class PicturePlan(_Part):

@@ -19,7 +19,7 @@ from transformers import (
     PrinterCallback,
     TrainerCallback,
 )
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer import TRAINER_STATE_NAME
 from trl import SFTConfig
 
 from engine.errors import ErrorCode, VisCodexError
@@ -103,11 +103,26 @@ def sft(
     if state.is_main_process:
         write_beside(out / TRAINED, "".join(f"{name}\n" for name in names))
     begun_before = resume and (out / STATES).is_dir()
-    last = get_last_checkpoint(str(out / STATES)) if begun_before else None
+    last = last_state(out / STATES) if begun_before else None
     if last is not None:
-        tell(f"resume: {Path(last).name}")
-    trainer.train(resume_from_checkpoint=last)
+        tell(f"resume: {last.name}")
+    trainer.train(resume_from_checkpoint=None if last is None else str(last))
     return _finish(trainer, begun, out, names, tell)
+
+
+def last_state(folder: Path) -> Path | None:
+    """The newest whole state; one that a killed run left half-written lacks what is written last.
+
+    It will be written again when the training comes to its step."""
+    whole = [path for path in folder.glob("checkpoint-*") if _is_whole(path)]
+    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def _is_whole(state: Path) -> bool:
+    try:
+        return bool(json.loads((state / TRAINER_STATE_NAME).read_text())["global_step"])
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def prepare(begun: Begun, out: Path, *, resume: bool, report: Report) -> Rows:
@@ -301,7 +316,7 @@ def settings_of(
         # The rows are token numbers already, and none is too long.
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
-        logging_steps=recipe.log_every,
+        logging_steps=min(recipe.log_every, recipe.steps or recipe.log_every),
         save_steps=recipe.save_every,
         save_total_limit=recipe.keep,
         report_to=[],
