@@ -118,7 +118,9 @@ def test_the_records_of_the_data_set_are_trained_on_with_pictures_and_hints(
     assert set(report["dropped"]) <= {"too long"}
     rows = load_from_disk(str(work / "sft" / "rows" / "train"))
     texts = [tokenizer.decode(row["prompt"]) for row in rows]
-    assert all(row["pictures"] and "<|image_pad|>" in text for row, text in zip(rows, texts))
+    assert all(
+        row["pictures"] and "<|image_pad|>" in text for row, text in zip(rows, texts, strict=True)
+    )
     assert sum(text.count("</\n") > 0 for text in texts) > len(texts) // 2
     assert all(("Write the HTML" in text) or ("Write the matplotlib" in text) or
                ("Write the code" in text) for text in texts)  # fmt: skip
@@ -162,14 +164,16 @@ def test_killed_in_every_long_stage_and_gone_on_with(
     assert not (work / "sft" / "model").exists()
 
     process = start(recipe, work)
-    while not (work / "sft" / "states").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    assert process.stdout is not None
+    said = []
+    while not said or "sft: runs" not in said[-1]:
+        said.append(process.stdout.readline().rstrip())
+        assert said[-1]
     second = start(recipe, work)
     _, complaint = second.communicate(timeout=HANGS)
     assert second.returncode == 2 and complaint.count("\n") == 1
     assert "Another run is at work in" in complaint
-    said = finish(process)
+    said += finish(process)
     assert "[5/9] sft: runs (goes on where it was stopped)" in said
     assert any(line.startswith("resume: checkpoint-") for line in said)
     for number, name in enumerate(STAGES[:4], 1):
@@ -201,9 +205,7 @@ def test_killed_in_every_long_stage_and_gone_on_with(
     ]
 
 
-def test_a_picture_that_is_lost_is_drawn_again(
-    whole: tuple[Path, list[str]], recipe: Path
-) -> None:
+def test_a_picture_that_is_lost_is_drawn_again(whole: tuple[Path, list[str]], recipe: Path) -> None:
     from training.pipeline.plan import Choice
     from training.pipeline.recipe import load_pipeline
     from training.pipeline.run import run

@@ -86,8 +86,10 @@ def build(
     unwalled: bool = False,
     deadline: float | None = None,
     progress: Callable[[Progress], None] = lambda news: None,
+    choose: bool = True,
 ) -> Outcome:
-    """Make what is missing of the data set in `folder`. Raises VisCodexError."""
+    """Make what is missing of the data set in `folder`; unless `choose`, of its parts alone, so
+    that several can be at it and one chooses when all are done. Raises VisCodexError."""
     places = [place_of(plan, recipe) for plan in recipe.sources]
     folder.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(folder).free < LEAST_FREE:
@@ -122,7 +124,7 @@ def build(
         for plan, place in zip(recipe.sources, places, strict=True)
         if not _is_whole(folder / place)
     )
-    if missing or not finished:
+    if missing or not finished or not choose:
         return Outcome(None, missing)
     return Outcome(_select(recipe, folder, places))
 

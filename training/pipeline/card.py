@@ -86,8 +86,8 @@ class Trained:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the stages left, read again. `models` are those merged, by role; `data` are records by split and kind, and by source and
-    licence."""
+    """What the stages left, read again. `models` are those merged, by role; `data` are
+    records by split and kind, and by source and licence."""
 
     merge: Mapping[str, Any] | None
     models: Mapping[str, str]

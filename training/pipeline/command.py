@@ -21,7 +21,9 @@ def run(
     ] = None,
     first: Annotated[
         str | None,
-        typer.Option("--from", help="Begin here; take earlier stages as they are.", metavar="STAGE"),
+        typer.Option(
+            "--from", help="Begin here; leave earlier stages as they are.", metavar="STAGE"
+        ),
     ] = None,
     only: Annotated[
         str | None, typer.Option(help="Look at this stage alone.", metavar="STAGE")

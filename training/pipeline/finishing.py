@@ -125,9 +125,7 @@ def evaluate(work: Work, reason: Reason) -> None:
         "summary": {what: snips.summaries_of(scores) for what, scores in measured.items()},
         "scores": {what: [asdict(s) for s in scores] for what, scores in measured.items()},
     }
-    write_beside(
-        work.folder / SCORES, json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    )
+    write_beside(work.folder / SCORES, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     journal.unlink()
 
 

@@ -16,6 +16,7 @@ from training.recipe import check_recipe, read_recipe, read_section, read_yaml
 from training.sft.recipe import SftRecipe
 
 Part = TypeVar("Part", bound=BaseModel)
+HERE = ("local", "torchrun", "accelerate")  # ways to launch that train on this machine
 # Sections that are recipes of their own.
 SECTIONS: Mapping[str, type[BaseModel]] = {
     "merge": MergeRecipe,
@@ -41,7 +42,7 @@ class ExportPlan(_Part):
 
 
 class VerifyPlan(_Part):
-    """How many held-out pictures go through checkpoint and export, and tokens written after each."""
+    """How many held-out pictures go through checkpoint and export, and the tokens written."""
 
     pictures: int = Field(default=4, ge=1)
     tokens: int = Field(default=16, ge=1)
@@ -116,15 +117,15 @@ class PipelineRecipe(_Part):
             raise ValueError("coder: a code model is trained to be merged; give merge")
         given = self.card.prompt, self.card.system, self.card.image_tokens
         if self.sft is not None and given != (None, None, None):
-            raise ValueError("card: prompt, system and image_tokens are those of sft; leave them out")
+            raise ValueError("card: prompt, system and image_tokens are sft's; leave them out")
         if self.data is not None and self.data.format != "jsonl":
             raise ValueError("data.format: sft reads jsonl")
-        if self.sft is not None and self.sft.machines.nodes > 1:
-            if self.launch in ("local", "torchrun", "accelerate"):
-                raise ValueError(
-                    f"launch: {self.launch} starts one machine, sft.machines names "
-                    f"{self.sft.machines.nodes}; choose slurm or ray"
-                )
+        nodes = 1 if self.sft is None else self.sft.machines.nodes
+        if nodes > 1 and self.launch in HERE:
+            raise ValueError(
+                f"launch: {self.launch} starts one machine, sft.machines names {nodes}; "
+                "choose slurm or ray"
+            )
         return self
 
 

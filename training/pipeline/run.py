@@ -11,7 +11,7 @@ from engine.errors import ErrorCode, VisCodexError
 from training.export.bundle import check_kinds
 from training.export.writing import check_type
 from training.pipeline.plan import Choice, check_earlier, foretell, judge
-from training.pipeline.recipe import PipelineRecipe
+from training.pipeline.recipe import HERE, PipelineRecipe
 from training.pipeline.stages import Stage, stages_of
 from training.pipeline.state import Record, State, locked
 from training.pipeline.work import Reason, Report, Work
@@ -107,6 +107,10 @@ def check_before(work: Work) -> None:
     plan, evaluate = work.recipe.export, work.recipe.evaluate
     check_kinds(plan.quant, weighed=bool(plan.calibrate or plan.imatrix))
     check_type(plan.mmproj_type)
+    if work.recipe.sft is not None and work.recipe.launch in HERE:
+        from training.sft.run import check_quantized
+
+        check_quantized(work.recipe.sft)
     wanted = {
         "unpack": work.recipe.unpack,
         "export.calibrate": plan.calibrate,

@@ -114,7 +114,8 @@ STAGES: tuple[Stage, ...] = (
         lambda work: work.settings("data"),
         _data_inputs,
         lambda work: [
-            *files_in(work.data, "train/*", "validation/*", "report.json"), work.data / "parts"
+            *files_in(work.data, "train/*", "validation/*", "report.json"),
+            work.data / "parts",
         ],
         making.data,
         making.clear_data,

@@ -75,7 +75,10 @@ class RecordEncoder:
             instruction = HINTS_EXPLAINED + instruction
         parts = build_prompt(hints, instruction, "", self._plan.system)
         completion = self._encoder.text(record.completion, special=False)
-        return Encoded(self._prompt(parts, sizes if self._plan.pictures else ()), [*completion, self._encoder.stop])
+        return Encoded(
+            self._prompt(parts, sizes if self._plan.pictures else ()),
+            [*completion, self._encoder.stop],
+        )
 
     def _size(self, folder: Path, image: str) -> tuple[int, int]:
         try:

@@ -148,6 +148,10 @@ class SftRecipe(_Part):
             raise ValueError("LoRA trains adapters of the language model alone; leave train out")
         if self.lora is not None and self.lora.quantize and self.machines.fsdp:
             raise ValueError("4-bit weights are not spread over devices; leave fsdp out")
+        if self.lora is not None and self.lora.quantize and self.machines.device == "cpu":
+            raise ValueError("lora.quantize: 4-bit weights need a card; machines.device is cpu")
+        if self.lora is not None and self.lora.quantize and self.precision == "fp32":
+            raise ValueError("lora.quantize: 4-bit weights are computed with in bf16")
         if self.early_stop is not None:
             if not (self.held_out or self.held_out_data):
                 raise ValueError("early_stop needs held-out records")

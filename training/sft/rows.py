@@ -75,8 +75,10 @@ def make_row(encoder: RecordEncoder, longest: int, short: bool, entry: dict[str,
     if encoded.length > longest:
         return row | {"problem": TOO_LONG}
     return row | {
-        "pictures": encoder.shown(record), "prompt": encoded.prompt, "completion": encoded.completion
-    }  # fmt: skip
+        "pictures": encoder.shown(record),
+        "prompt": encoded.prompt,
+        "completion": encoded.completion,
+    }
 
 
 def entries_of(files: Sequence[Path]) -> list[tuple[str, int]]:

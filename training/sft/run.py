@@ -89,6 +89,7 @@ def sft(
     """
     state = PartialState(cpu=not torch.cuda.is_available())
     tell: Report = report if state.is_main_process else lambda text: None
+    check_quantized(recipe)
     begun = open_base(recipe)
     world = int(state.num_processes)
     try:
@@ -192,18 +193,32 @@ def _takes_bf16(recipe: SftRecipe, out: Path, *, resume: bool) -> bool:
     return bool(settings["bf16"])
 
 
+def check_quantized(recipe: SftRecipe) -> None:
+    """Raise VisCodexError(bad_input) where 4-bit weights are wanted and cannot be had here."""
+    if recipe.lora is None or not recipe.lora.quantize:
+        return
+    lacking = [
+        what
+        for what, there in (
+            ("an NVIDIA card", torch.cuda.is_available()),
+            ("the package bitsandbytes", importlib.util.find_spec("bitsandbytes") is not None),
+        )
+        if not there
+    ]
+    if lacking:
+        raise VisCodexError(
+            ErrorCode.bad_input,
+            f"4-bit weights (lora.quantize) need {' and '.join(lacking)}.",
+            "Leave `quantize` out of the recipe, or run it where that is.",
+        )
+
+
 def load_model(begun: Begun, *, bf16: bool) -> Any:
     """The model of a checkpoint. What moves is kept in float32, since steps of small rates are
     lost in bfloat16; beside adapters the weights are as they are computed with."""
     lora = begun.recipe.lora
     more: dict[str, Any] = {}
     if lora is not None and lora.quantize:
-        if importlib.util.find_spec("bitsandbytes") is None or not torch.cuda.is_available():
-            raise VisCodexError(
-                ErrorCode.bad_input,
-                "4-bit weights need an NVIDIA card and the package bitsandbytes.",
-                "Install it, or leave `quantize` out of the recipe.",
-            )
         from transformers import BitsAndBytesConfig
 
         more["quantization_config"] = BitsAndBytesConfig(
