@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +13,6 @@ from tests.training.test_data_build import contents, recipe
 from training.data.build import build
 from training.data.ray_build import build_on_ray
 
-ROOT = Path(__file__).parents[2]
 HAS_RAY = importlib.util.find_spec("ray") is not None
 needs_ray = pytest.mark.skipif(
     not HAS_RAY, reason="Ray is not installed: pip install -e '.[training,ray]'"
@@ -66,16 +62,10 @@ def test_two_workers_make_the_same_set(cluster: str, tmp_path: Path) -> None:
 @needs_ray
 @pytest.mark.slow
 def test_errors_of_workers_and_of_addresses_come_in_one_line(tmp_path: Path) -> None:
-    path = tmp_path / "recipe.json"
-    path.write_text(recipe().model_dump_json())
-    done = subprocess.run(
-        [sys.executable, "-m", "training.cli", "data", "build", str(path), "--out",
-         str(tmp_path / "set"), "--ray", "127.0.0.1:1"],
-        cwd=ROOT, env=os.environ | {"RAY_gcs_rpc_server_connect_timeout_s": "2"},
-        capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.strip().splitlines()[-1].startswith("viscodex-train: error: There is no Ray")
+    for address, said in (("127.0.0.1:1", "refused"), ("nowhere", "HOST:PORT")):
+        with pytest.raises(VisCodexError, match=said) as caught:
+            build_on_ray(recipe(), tmp_path / "set", address)
+        assert caught.value.exit_code == 2 and not (tmp_path / "set").exists()
     nothing = recipe(
         sources=[{"type": "generated", "samples": 2}], filters={"tokens": [9000, 9001]}
     )

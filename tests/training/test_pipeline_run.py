@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,10 @@ from safetensors.torch import load_file
 from engine.models.store import find_model
 from engine.models.store import verify as check_sums
 from tests.fixtures.pipeline import ROOT, few_steps, stages, write_recipe
+from training.pipeline.plan import Choice
+from training.pipeline.recipe import load_pipeline
+from training.pipeline.run import dry_run, run
+from training.sft.run import last_state
 from training.sft.trainer import read_log
 
 pytestmark = pytest.mark.slow
@@ -33,11 +38,11 @@ SLOW_MERGE = (
 )
 
 
-def start(recipe: Path, work: Path, before: str = "") -> subprocess.Popen[str]:
+def start(file: Path, work: Path, before: str = "") -> subprocess.Popen[str]:
     """The command as a process."""
     code = f"{before}from training.cli import main; main()"
     return subprocess.Popen(
-        [sys.executable, "-c", code, "run", str(recipe), "--work", str(work)],
+        [sys.executable, "-c", code, "run", str(file), "--work", str(work)],
         cwd=ROOT,
         env=os.environ | {"OMP_WAIT_POLICY": "passive"},
         text=True,
@@ -200,16 +205,33 @@ def test_killed_in_every_long_stage_and_gone_on_with(
     ]
     for tensor, values in weights[0].items():
         assert (values - weights[1][tensor]).abs().max() < 1e-5, tensor
-    assert finish(start(recipe, work))[:9] == [
-        f"[{number}/9] {name}: skipped (unchanged)" for number, name in enumerate(STAGES, 1)
-    ]
+    told: list[str] = []
+    dry_run(load_pipeline(recipe, work), work, Choice(), told.append)
+    assert len(told) == 9 and all(" skip " in line for line in told)
+
+
+def test_a_changed_training_is_launched_on_two_processes_and_the_old_one_kept(
+    whole: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    shutil.copytree(whole[0], work)
+    values = few_steps() | {"launch": "torchrun"}
+    values["sft"] |= {"steps": 2, "device_batch": 1}
+    values["sft"]["machines"] = {"device": "cpu", "processes": 2}
+    recipe = load_pipeline(write_recipe(tmp_path / "two.yaml", values), work)
+    before = (work / "sft" / "metrics.jsonl").read_bytes()
+    said: list[str] = []
+    run(recipe, work, Choice(only="sft"), report=said.append)
+    assert said[0] == "[5/9] sft: runs (changed in the recipe: steps)"
+    assert (work / "sft.old" / "metrics.jsonl").read_bytes() == before
+    train, held = read_log(work / "sft" / "metrics.jsonl")
+    assert [line["step"] for line in train] == [1, 2] and len(held) == 1
+    # The schedule is another, the first step (at a rate of nothing yet) is not.
+    wanted = read_log(whole[0] / "sft" / "metrics.jsonl")[0][0]["loss"]
+    assert train[0]["loss"] == pytest.approx(wanted, rel=1e-3)
 
 
 def test_a_picture_that_is_lost_is_drawn_again(whole: tuple[Path, list[str]], recipe: Path) -> None:
-    from training.pipeline.plan import Choice
-    from training.pipeline.recipe import load_pipeline
-    from training.pipeline.run import run
-
     work, _ = whole
     picture = next((work / "data" / "parts").glob("*/*/*.png"))
     before = picture.read_bytes()
@@ -225,8 +247,6 @@ def test_a_picture_that_is_lost_is_drawn_again(whole: tuple[Path, list[str]], re
 def test_a_state_that_a_kill_left_half_written_is_not_gone_on_with(
     whole: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
-    from training.sft.run import last_state
-
     states = tmp_path / "states"
     for number, text in ((2, '{"global_step": 2}'), (10, '{"global_st'), (9, '{"global_step": 9}')):
         (states / f"checkpoint-{number}").mkdir(parents=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from training.data.build import Outcome, Progress, build
 from training.data.recipe import DataRecipe
 
 TRIES = 3  # of a task whose worker or machine is lost
-LOCAL = "local"  # stands for a cluster of this machine alone, started for the time
+LOCAL = "local"
+REACHED = 10.0  # seconds in which a cluster must answer
 
 
 def build_on_ray(
@@ -29,8 +31,9 @@ def build_on_ray(
     unwalled: bool = False,
     progress: Callable[[Progress], None] = lambda news: None,
 ) -> Outcome:
-    """As `build`, on the cluster at an address ("auto": the one that runs here; "local": one of this
-    machine). `workers` are the processes of a task (default: two, since drawing waits for frames).
+    """As `build`, on the cluster at an address ("auto": the one that runs here; "local": one of
+    this machine, for the time). `workers` are the processes of a task (default: two, since drawing
+    waits for frames).
 
     Raises VisCodexError: bad_input without Ray or without such a cluster; what `build` raises.
     """
@@ -40,15 +43,16 @@ def build_on_ray(
         )
     import ray
 
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        context = ray.init(address=address, log_to_driver=False, include_dashboard=False)
+        _check_reachable(address)
+        context = ray.init(address=address, log_to_driver=False, logging_level="WARNING")
     except (ConnectionError, ValueError, OSError) as error:
         raise VisCodexError(
             ErrorCode.bad_input,
             f"There is no Ray cluster at '{address}' ({str(error).splitlines()[0][:120]}).",
             "Start one with `ray start --head`, or give --ray local.",
         ) from None
+    folder.mkdir(parents=True, exist_ok=True)
     with context:
         count = max(1, int(ray.cluster_resources().get("CPU", 1)))
         task = ray.remote(max_retries=TRIES, scheduling_strategy="SPREAD")(_make_part)
@@ -62,6 +66,16 @@ def build_on_ray(
             for found in ray.get(done):
                 _tell(found, progress)
     return build(recipe, folder, unwalled=unwalled)  # what is there is only chosen from
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself would try for minutes. Raises OSError, or ValueError for what is no address."""
+    if address in (LOCAL, "auto"):
+        return
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        raise ValueError("give it as HOST:PORT")
+    socket.create_connection((host, int(port)), timeout=REACHED).close()
 
 
 def _make_part(

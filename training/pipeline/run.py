@@ -107,10 +107,11 @@ def check_before(work: Work) -> None:
     plan, evaluate = work.recipe.export, work.recipe.evaluate
     check_kinds(plan.quant, weighed=bool(plan.calibrate or plan.imatrix))
     check_type(plan.mmproj_type)
-    if work.recipe.sft is not None and work.recipe.launch in HERE:
+    sft = work.recipe.sft
+    if sft is not None and sft.lora and sft.lora.quantize and work.recipe.launch in HERE:
         from training.sft.run import check_quantized
 
-        check_quantized(work.recipe.sft)
+        check_quantized(sft)
     wanted = {
         "unpack": work.recipe.unpack,
         "export.calibrate": plan.calibrate,
