@@ -152,6 +152,7 @@ def test_what_the_command_refuses(
         ({"export": {"quant": ["Q6_K"], "calibrate": "no-such-file"}}, "no-such-file"),
         ({"evaluate": {"snips": "no-such-folder"}}, "evaluate.snips"),
         ({"unpack": "no-such-run"}, "no-such-run"),
+        ({"data.sources": [{"type": "mcd", "rows": "no-such.json"}]}, "no-such.json"),
     ],
 )
 def test_what_would_end_a_late_stage_is_told_first(
@@ -160,6 +161,16 @@ def test_what_would_end_a_late_stage_is_told_first(
     path = write_recipe(tmp_path / "r.yaml", _changed(change))
     with pytest.raises(VisCodexError, match=said) as caught:
         run(path, work=tmp_path / "w")
+    assert caught.value.exit_code == 2 and not (tmp_path / "w").exists()
+
+
+def test_records_that_are_not_there_are_told_before_the_merge(tmp_path: Path) -> None:
+    values = few_steps()
+    del values["data"], values["coder"]
+    values["merge"]["coder"] = str(tmp_path)
+    values["sft"]["data"] = [f"{tmp_path}/none/*.jsonl"]
+    with pytest.raises(VisCodexError, match=r"There are no files .*none") as caught:
+        run(write_recipe(tmp_path / "r.yaml", values), work=tmp_path / "w")
     assert caught.value.exit_code == 2 and not (tmp_path / "w").exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -35,6 +36,7 @@ def run(
     work = Work(recipe, folder, report, threads)
     chosen = choice.of(work)
     check_before(work)
+    check_records(work, chosen)
     with locked(folder) as lock:
         work = replace(work, lock=lock)
         state = State.read(folder)
@@ -100,6 +102,19 @@ def dry_run(recipe: PipelineRecipe, folder: Path, choice: Choice, report: Report
     for stage, verdict in foretell(work, State.read(folder), choice):
         told = "skip" if verdict.reason is None else "run "
         report(f"{_place(work, stage)} {told} {stage.name:8} {verdict.why}")
+
+
+def check_records(work: Work, chosen: Sequence[Stage]) -> None:
+    """The same for what records are made of, or lie in. Files of the Hub are fetched for it."""
+    from training.sft.rows import named_files
+
+    names = {stage.name for stage in chosen}
+    recipe = work.recipe
+    if recipe.data is not None and "data" in names:
+        for source in recipe.data.sources:
+            source.inputs()
+    if recipe.data is None and recipe.sft is not None and "sft" in names:
+        named_files(recipe.sft.data)
 
 
 def check_before(work: Work) -> None:
