@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from engine.errors import VisCodexError
 from training.data.command import data
 from training.export.command import export
 from training.merge.command import merge
+from training.pipeline.command import NANO_WORK, run
 from training.sft.command import launch, sft
 
 application = typer.Typer(
@@ -24,45 +24,14 @@ application = typer.Typer(
 Work = Annotated[
     Path, typer.Option("--work", help="Folder for data, checkpoints and metrics.", metavar="DIR")
 ]
-WORK = Path("runs/nano")
 Stage = Annotated[
     str | None, typer.Option("--stage", help="Whose state is meant (default: the last begun).")
 ]
 
 
-for command in (merge, sft, launch, export):
+for command in (run, merge, sft, launch, export):
     application.command()(command)
 application.add_typer(data, name="data")
-
-
-@application.command()
-def run(
-    recipe: Annotated[Path, typer.Argument(help="A recipe, such as training/recipes/nano.yaml.")],
-    work: Work = WORK,
-    minutes: Annotated[
-        float | None, typer.Option(help="Stop after this long; the next run goes on from there.")
-    ] = None,
-    threads: Annotated[int | None, typer.Option(help="Processor threads (default: all).")] = None,
-) -> None:
-    """Run all stages of a recipe that are not finished. Can be stopped and started at any time.
-
-    Example: viscodex-train run training/recipes/nano.yaml --minutes 60
-    """
-    import torch
-
-    from training.config import load_recipe
-    from training.nano.plot import plot_losses
-    from training.nano.stages import run_recipe
-
-    plan = load_recipe(recipe)
-    if threads:
-        torch.set_num_threads(threads)
-    deadline = None if minutes is None else time.time() + 60 * minutes
-    finished = run_recipe(
-        plan, work, deadline=deadline, report=lambda text: print(text, flush=True)
-    )
-    plot_losses(work / "metrics.jsonl", work / "losses.png")
-    print("All stages are done." if finished else "Stopped; run again to go on.")
 
 
 @application.command()
@@ -81,7 +50,7 @@ def reader_rates(
 
 
 @application.command()
-def snapshot(work: Work = WORK, stage: Stage = None) -> None:
+def snapshot(work: Work = NANO_WORK, stage: Stage = None) -> None:
     """Write the newest state of a running or stopped run as a checkpoint (WORK/checkpoint)."""
     from training.nano.stages import snapshot_stage
 
@@ -91,7 +60,7 @@ def snapshot(work: Work = WORK, stage: Stage = None) -> None:
 @application.command()
 def pack(
     out: Annotated[Path, typer.Option(help="Folder to write.")],
-    work: Work = WORK,
+    work: Work = NANO_WORK,
     stage: Stage = None,
 ) -> None:
     """Pack a run (weights in bfloat16, tokenizer, metrics) to carry it to another machine.
@@ -106,7 +75,7 @@ def pack(
 @application.command()
 def unpack(
     packed: Annotated[Path, typer.Argument(help="Folder that `pack` wrote.")],
-    work: Work = WORK,
+    work: Work = NANO_WORK,
     stage: Annotated[
         str | None, typer.Option(help="Begin this stage with the weights (default: go on).")
     ] = None,
@@ -124,7 +93,7 @@ def unpack(
 def publish(
     recipe: Annotated[Path, typer.Argument(help="The recipe the model was made by.")],
     out: Annotated[Path, typer.Option(help="Folder of the model.")],
-    work: Work = WORK,
+    work: Work = NANO_WORK,
     stage: Stage = None,
 ) -> None:
     """Export the newest state of a stage with its card; scores found in WORK go into the card.

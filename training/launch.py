@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,9 @@ from typing import Any
 
 import yaml
 
+from engine.errors import ErrorCode, VisCodexError
 from training.sft.recipe import Machines, SftRecipe
+from training.tensors import write_beside
 
 PORT = 29500
 RESTARTS = 3
@@ -64,6 +67,24 @@ class Launch:
     def placed(self, folder: Path) -> list[str]:
         """The command with the folder of the files filled in."""
         return [part.replace("{}", str(folder)) for part in self.command]
+
+
+def ready(made: Launch, place: Path) -> list[str]:
+    """Write the files of a launch into the folder `place`; the command to run.
+
+    Raises VisCodexError(bad_input) where its program is not on this machine.
+    """
+    command = made.placed(place)
+    if shutil.which(command[0]) is None:
+        raise VisCodexError(
+            ErrorCode.bad_input,
+            f"There is no '{command[0]}' on this machine.",
+            "Install it, or print the job with --dry-run and start it where there is.",
+        )
+    for name, text in made.files.items():
+        place.mkdir(parents=True, exist_ok=True)
+        write_beside(place / name, text)
+    return command
 
 
 def local(job: Job) -> Launch:

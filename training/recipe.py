@@ -49,6 +49,34 @@ def read_recipe(path: Path, kind: type[Recipe]) -> Recipe:
     return check_recipe(read_yaml(path), kind, path)
 
 
+def read_section(path: Path, name: str) -> dict[str, Any]:
+    """The keys of one section of a recipe with several, or of a recipe that is for it alone.
+
+    A section is written out, names the file it stands in (beside the recipe), or both: `recipe:
+    FILE` and the keys that differ from it. Raises VisCodexError(bad_input).
+    """
+    values = read_yaml(path)
+    if "export" not in values or "stages" in values:
+        return values
+    section = values.get(name)
+    if section is None:
+        raise _wrong(f"it has no section '{name}'", path)
+    if isinstance(section, str):
+        section = {"recipe": section}
+    if not isinstance(section, dict):
+        raise _wrong(f"{name}: a section or the name of a file is wanted", path)
+    file = section.get("recipe")
+    if file is None:
+        return dict(section)
+    rest = {key: value for key, value in section.items() if key != "recipe"}
+    return read_yaml(path.parent / str(file)) | rest
+
+
+def read_section_as(path: Path, name: str, kind: type[Recipe]) -> Recipe:
+    """A section, or a recipe that is for it alone, checked. Raises VisCodexError(bad_input)."""
+    return check_recipe(read_section(path, name), kind, path)
+
+
 def _wrong(text: str, path: Path) -> VisCodexError:
     first = text.replace("\n", " ")[:300]
     return VisCodexError(

@@ -36,7 +36,7 @@ class PartFile:
         # Unbuffered, so that a full disk is noticed at the write it happens to.
         file = open(self.path, "a+b", buffering=0)
         try:
-            _lock(file)
+            lock_file(file)
         except OSError:
             file.close()
             raise VisCodexError(
@@ -123,7 +123,7 @@ class PartFile:
         return notes if isinstance(notes, dict) else {}
 
 
-def _lock(file: IO[bytes]) -> None:
+def lock_file(file: IO[bytes]) -> None:
     """Take the file for this process alone. Raises OSError where another has it."""
     if sys.platform == "win32":
         import msvcrt

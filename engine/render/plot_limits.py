@@ -79,9 +79,9 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def die_with_parent() -> None:
-    """Ask Linux to kill this process when the process that forked it ends."""
-    _prctl(_PR_SET_PDEATHSIG, 9)
+def die_with_parent(number: int = 9) -> None:
+    """Ask Linux to send this process a signal (9 kills it) when the thread that forked it ends."""
+    _prctl(_PR_SET_PDEATHSIG, number)
 
 
 def adopt_orphans() -> None:

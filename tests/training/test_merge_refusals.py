@@ -300,7 +300,7 @@ def test_recipes_that_are_wrong(tmp_path: Path, text: str, said: str) -> None:
 
 
 def test_the_recipes_of_the_paper() -> None:
-    weights = {"8b": 0.7, "8b-coder": 0.7, "33b": 0.85, "33b-coder": 0.85}
+    weights = {"8b-merge": 0.7, "8b-coder": 0.7, "33b-merge": 0.85, "33b-coder": 0.85}
     for name, weight in weights.items():
         recipe = read_recipe(ROOT / "training" / "recipes" / f"{name}.yaml", MergeRecipe)
         assert (recipe.method, recipe.weight) == ("task-arithmetic", weight)

@@ -13,11 +13,15 @@ from PIL import Image
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from engine.errors import VisCodexError
+from engine.hints import TextLine
 from engine.images import grid_size, to_grid
+from engine.prompt import HINTS_EXPLAINED
+from engine.tasks import TASKS
 from tests.fixtures.sft_records import tiny_recipe
 from tests.fixtures.tiny_model import build_tiny_checkpoint
 from training.bench.records import write_records
 from training.bench.sft import plain_processor, plain_rows
+from training.data.record import Record, to_row, write_rows
 from training.recipe import read_recipe
 from training.sft.collate import IGNORED, Collator
 from training.sft.order import LengthOrder
@@ -157,6 +161,45 @@ def test_rows_of_mcd_and_hints(checkpoint, tmp_path):
     )
 
 
+def test_shards_of_data_build_bring_pictures_hints_and_no_prompt_of_their_own(checkpoint, tmp_path):
+    write_records(tmp_path, 4, text_every=0)
+    (tmp_path / "train").mkdir()
+    (tmp_path / "report.json").write_text("{}")
+    hints = (TextLine("Card", (6, 40, 50, 52), 1.0, (0, 0, 0), (255, 255, 255)),)
+    given = {"prompt": TASKS["html"].instruction, "completion": "```html\n<p>Card</p>\n```"}
+    common = {"source": "s", "kind": "html", "license": "MIT", "origin": "o", "group": "g"}
+    records = [
+        Record(id="hinted", images=("1.png",), hints=hints, **common, **given),
+        Record(id="bare", images=("2.png",), **common, **given),
+        Record(id="asked", images=("3.png",), **common, **(given | {"prompt": "Why?"})),
+    ]
+    write_rows(tmp_path / "records.jsonl", map(to_row, records))
+    (tmp_path / "records.jsonl").rename(tmp_path / "train" / "records.jsonl")
+
+    def texts(**prompt):
+        begun = open_base(tiny_recipe(checkpoint, tmp_path / "train" / "records.jsonl", held_out=0,
+                                      batch=1, device_batch=1, prompt=prompt))  # fmt: skip
+        rows = prepare_rows(begun.recipe, checkpoint, begun.limits, tmp_path / f"rows{len(prompt)}")
+        assert not rows.dropped
+        decode = begun.encoder.tokenizer.decode
+        return rows, {row["id"]: decode(row["prompt"]) for row in rows.train}
+
+    # Hints are given or not as the data set has it, whatever share of others would show theirs.
+    rows, short = texts(instruction="short", system="")
+    assert {row["folder"] for row in rows.train} == {str(tmp_path)}
+    assert ["#000#fff>Card</" in short[name] for name in ("hinted", "bare", "asked")] == [
+        True, False, False
+    ]  # fmt: skip
+    assert HINTS_EXPLAINED not in short["hinted"] and "Why?" in short["asked"]
+    assert TASKS["html"].instruction not in short["bare"]
+    _, full = texts(instruction="full", system="", hints=0.0)
+    assert f"</\n{HINTS_EXPLAINED}" in full["hinted"] and HINTS_EXPLAINED not in full["bare"]
+    rows, plain = texts(instruction="short", system="", hints=0.0, pictures=False)
+    assert "#000#fff>Card</" in plain["hinted"]
+    assert not any("<|image_pad|>" in text for text in plain.values())
+    assert not any(row["pictures"] for row in rows.train)
+
+
 def test_the_order_is_of_seed_and_epoch_and_alike_lengths_go_together():
     lengths = [(7 * n) % 101 for n in range(403)]
     order = LengthOrder(lengths, 4, seed=3)
@@ -178,11 +221,11 @@ def test_patterns_of_files(tmp_path):
     assert names == ["a.jsonl", "b.jsonl"]
 
 
-@pytest.mark.parametrize("name", ["8b-sft", "33b-sft", "8b-lora", "nano-sft"])
+@pytest.mark.parametrize("name", ["8b-sft", "33b-sft", "8b-lora-sft", "nano-sft"])
 def test_the_recipes_of_the_repository(name):
     recipe = read_recipe(RECIPES / f"{name}.yaml", SftRecipe)
     assert recipe.train == ["language"]
-    assert (recipe.lora is not None) == name.endswith("lora")
+    assert (recipe.lora is not None) == ("lora" in name)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +236,9 @@ def test_the_recipes_of_the_repository(name):
         ({"batch": 6}, "do not divide"),
         ({"lora": {"targets": ["all-linear"]}}, "choose from q_proj"),
         ({"lora": {}, "train": ["vision"]}, "LoRA"),
+        ({"lora": {"quantize": "nf4"}, "machines": {"device": "cpu"}}, "device is cpu"),
+        ({"lora": {"quantize": "nf4"}}, "in bf16"),
+        ({"lora": {"quantize": "int3"}}, "nf4"),
         ({"early_stop": 2, "held_out": 0}, "held-out"),
         ({"early_stop": 2, "save_every": 7, "evaluate_every": 2}, "multiple"),
     ],

@@ -165,6 +165,30 @@ def test_adapters_change_the_layers_alone_and_are_merged_as_peft_would(material,
             torch.testing.assert_close(value, after[published_name(name)], rtol=1e-5, atol=1e-6)
 
 
+def test_adapters_resumed_at_five_give_the_curve_of_ten(material, tmp_path):
+    settings = {
+        "lora": {"rank": 4, "alpha": 16, "dropout": 0.1},
+        "rate": 0.01,
+        "steps": 10,
+        "save_every": 5,
+        "schedule": "cosine",
+    }
+    _run(material, tmp_path / "whole", **settings)
+    out = tmp_path / "out"
+    shutil.copytree(tmp_path / "whole", out)
+    for name in ("states/checkpoint-10", "model", "adapter"):
+        shutil.rmtree(out / name)
+    (out / "metrics.jsonl").unlink()
+    said = _run(material, out, resume=True, **settings)
+    assert "resume: checkpoint-5" in said
+    wanted, rest = _losses(tmp_path / "whole"), _losses(out)
+    assert len(wanted) == 10 and wanted[-1] < 0.8 * wanted[0]
+    assert rest == pytest.approx(wanted[5:], rel=1e-4)
+    first, second = _weights(tmp_path / "whole" / "model"), _weights(out / "model")
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=1e-4, atol=1e-5)
+
+
 def test_a_frozen_tower_keeps_no_gradients_even_when_its_input_asks_for_them(material):
     model = AutoModelForImageTextToText.from_pretrained(material[0])
     freeze(model, "qwen2_5_vl", ["language"])
@@ -211,9 +235,10 @@ def test_a_training_that_diverges_writes_no_model(material, tmp_path):
 def test_four_bits_without_a_card_are_refused(material, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a card")
-    with pytest.raises(VisCodexError, match="bitsandbytes") as caught:
-        _run(material, tmp_path / "out", lora={"quantize": "nf4"})
+    with pytest.raises(VisCodexError, match="an NVIDIA card") as caught:
+        _run(material, tmp_path / "out", lora={"quantize": "nf4"}, precision="bf16")
     assert caught.value.exit_code == 2
+    assert not (tmp_path / "out").exists()  # told before anything is read
 
 
 @pytest.mark.parametrize(("changes", "trained"), [({}, 1_313_024), ({"lora": {"rank": 4}}, 25_600)])

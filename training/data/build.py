@@ -23,11 +23,13 @@ from engine.remote.server import find_key
 from training.data.benchmarks import Benchmarks
 from training.data.parts import BENCHMARKS_FILE
 from training.data.recipe import DataRecipe
+from training.data.record import read_rows
 from training.data.rewrite import spent_so_far
 from training.data.select import read_entries, select, write_selection
 from training.data.sources import SOURCES
 from training.data.sources.base import SourcePlan, short_hash
 from training.data.work import Job, Setting, run_jobs
+from training.sums import sum_of_folder
 
 LEAST_FREE = 1_000_000_000  # bytes of disk below which nothing is begun
 REPORT = "report.json"
@@ -63,14 +65,16 @@ def place_of(plan: SourcePlan, recipe: DataRecipe) -> str:
     return f"parts/{plan.name}-{short_hash(plan.model_dump_json(), json.dumps(common), inputs)}"
 
 
-def _stamp(path: Path) -> tuple[str, int, int]:
+def _stamp(path: Path) -> tuple[str, int | str, int]:
     try:
         facts = path.stat()
     except FileNotFoundError:
         raise VisCodexError(
             ErrorCode.bad_input, f"There is no '{path}'.", "Check the recipe."
         ) from None
-    return str(path), facts.st_size if path.is_file() else 0, int(facts.st_mtime)
+    if path.is_dir():
+        return str(path), sum_of_folder(path), 0
+    return str(path), facts.st_size, int(facts.st_mtime)
 
 
 def build(
@@ -82,8 +86,10 @@ def build(
     unwalled: bool = False,
     deadline: float | None = None,
     progress: Callable[[Progress], None] = lambda news: None,
+    choose: bool = True,
 ) -> Outcome:
-    """Make what is missing of the data set in `folder`. Raises VisCodexError."""
+    """Make what is missing of the data set in `folder`; unless `choose`, of its parts alone, so
+    that several can be at it and one chooses when all are done. Raises VisCodexError."""
     places = [place_of(plan, recipe) for plan in recipe.sources]
     folder.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(folder).free < LEAST_FREE:
@@ -118,9 +124,24 @@ def build(
         for plan, place in zip(recipe.sources, places, strict=True)
         if not _is_whole(folder / place)
     )
-    if missing or not finished:
+    if missing or not finished or not choose:
         return Outcome(None, missing)
     return Outcome(_select(recipe, folder, places))
+
+
+def forget_broken(folder: Path) -> None:
+    """Have the parts made anew that lack a picture, and all that are not whole."""
+    for report in folder.glob("parts/*/[0-9]*.json"):
+        try:
+            rows = list(read_rows(report.with_suffix(".jsonl")))
+            pictures = (folder / image for row in rows for image in row["images"])
+            whole = report.with_suffix(".npz").exists() and all(
+                picture.stat().st_size for picture in pictures
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            whole = False
+        if not whole:
+            report.unlink()
 
 
 def count_items(recipe: DataRecipe) -> dict[str, int]:

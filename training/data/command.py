@@ -40,19 +40,26 @@ def build(
     unwalled: Annotated[
         bool, typer.Option("--unwalled", help="Run scripts even where no sandbox holds them.")
     ] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Do it on a Ray cluster that shares DIR: local, auto or an address.",
+            metavar="ADDRESS",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what there is.")] = False,
 ) -> None:
     """Build a data set. Can be stopped and started at any time; machines that share DIR share the
-    work with --shard.
+    work with --shard, or as a Ray cluster.
 
     Example: viscodex-train data build training/recipes/data-docs.yaml --out runs/data
     """
     from training.data import build as building
     from training.data.recipe import DataRecipe
     from training.merge.command import read_part
-    from training.recipe import read_recipe
+    from training.recipe import read_section_as
 
-    plan = read_recipe(recipe, DataRecipe)
+    plan = read_section_as(recipe, "data", DataRecipe)
     part = read_part(shard, "data build")
     if dry_run:
         for name, count in building.count_items(plan).items():
@@ -60,17 +67,30 @@ def build(
         return
     for source in plan.sources:
         source.inputs()  # what is missing is told before anything begins
+    if ray is not None and (shard or minutes):
+        raise VisCodexError(
+            ErrorCode.bad_input,
+            "--ray shares the work itself: --shard and --minutes do not go with it.",
+            "Leave them out.",
+        )
     deadline = None if minutes is None else time.time() + 60 * minutes
     with _bars() as progress:
-        outcome = building.build(
-            plan,
-            out,
-            part=part,
-            workers=workers,
-            unwalled=unwalled,
-            deadline=deadline,
-            progress=progress,
-        )
+        if ray is not None:
+            from training.data.ray_build import build_on_ray
+
+            outcome = build_on_ray(
+                plan, out, ray, workers=workers, unwalled=unwalled, progress=progress
+            )
+        else:
+            outcome = building.build(
+                plan,
+                out,
+                part=part,
+                workers=workers,
+                unwalled=unwalled,
+                deadline=deadline,
+                progress=progress,
+            )
     if outcome.report is None:
         names = ", ".join(outcome.missing)
         print(f"Stopped with parts of {names} missing; run again (all shards) to go on.")

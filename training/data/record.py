@@ -84,7 +84,7 @@ def from_row(row: Mapping[str, Any]) -> Record:
     values["images"] = tuple(row["images"])
     values["size"] = tuple(row.get("size") or (0, 0))
     lines = row.get("hints")
-    values["hints"] = None if lines is None else tuple(_line_from_row(line) for line in lines)
+    values["hints"] = None if lines is None else tuple(hint_from_row(line) for line in lines)
     return Record(**values)
 
 
@@ -98,7 +98,8 @@ def _line_to_row(line: TextLine) -> dict[str, Any]:
     }
 
 
-def _line_from_row(row: Mapping[str, Any]) -> TextLine:
+def hint_from_row(row: Mapping[str, Any]) -> TextLine:
+    """A line of the hints of a row. Raises KeyError and TypeError where it is none."""
     return TextLine(
         row["text"], tuple(row["box"]), row["confidence"], tuple(row["ink"]), tuple(row["ground"])
     )

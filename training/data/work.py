@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ErrorCode, VisCodexError
+from engine.render.plot_limits import die_with_parent
 from training.data.parts import PartMaker
 from training.data.recipe import DataRecipe
 from training.data.rewrite import Rewriter
@@ -160,6 +161,7 @@ def _end(pool: list[_Worker]) -> None:
 def _serve(connection: Connection, setting: Setting) -> None:
     """What a worker does: parts until the parent closes the connection."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what a Ctrl-C means
+    die_with_parent()  # the next run may make the same part
     plan = setting.recipe.rewrite
     cache = setting.folder / "rewritten"
     rewriter = None if plan is None else Rewriter(plan, cache, setting.key, setting.spent)

@@ -14,7 +14,7 @@ import re
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -188,18 +188,26 @@ def measure(
     auto: bool = False,
     max_tokens: int = 1200,
     report: Callable[[str], None] = print,
+    known: Mapping[str, Score] | None = None,
+    done: Callable[[Score], None] = lambda score: None,
 ) -> list[Score]:
     """Score all snips; `wishes` by default those of the application for this model.
 
-    The likeness to another picture takes the next one of the same target.
+    The likeness to another picture takes the next one of the same target. Scores that are `known`
+    by the snip's id are taken over; each new one is given to `done`.
     """
     scores = []
+    known = known or {}
     with Scorer(model, wishes or Wishes(best_of=model.card.best_of)) as scorer:
         for number, snip in enumerate(snips):
+            if snip.id in known:
+                scores.append(known[snip.id])
+                continue
             later = [*snips[number + 1 :], *snips[:number]]
             other = next((s.picture for s in later if s.target == snip.target), snip.picture)
             score = scorer.score(snip, other, auto=auto, max_tokens=max_tokens)
             scores.append(score)
+            done(score)
             report(
                 f"{number + 1}/{len(snips)} {snip.id}: similarity {score.similarity:.2f}, "
                 f"words {-1 if score.word_recall is None else score.word_recall:.2f}, "
@@ -208,13 +216,18 @@ def measure(
     return scores
 
 
-def save_scores(path: Path, scores: Sequence[Score]) -> None:
-    """One JSON object: summaries (all, by target) and every score."""
+def summaries_of(scores: Sequence[Score]) -> dict[str, dict[str, float | None]]:
+    """Summaries of all and by target."""
     groups = {"all": list(scores)}
     for score in scores:
         groups.setdefault(score.target, []).append(score)
+    return {name: summary(group) for name, group in groups.items()}
+
+
+def save_scores(path: Path, scores: Sequence[Score]) -> None:
+    """One JSON object: summaries (all, by target) and every score."""
     data = {
-        "summary": {name: summary(group) for name, group in groups.items()},
+        "summary": summaries_of(scores),
         "scores": [asdict(score) for score in scores],
     }
     path.parent.mkdir(parents=True, exist_ok=True)

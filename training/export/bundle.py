@@ -138,7 +138,7 @@ def export_checkpoint(
     """
     kinds = (text_type,) if isinstance(text_type, str) else tuple(dict.fromkeys(text_type))
     check_type(mmproj_type)
-    _check_kinds(kinds, weigh)
+    check_kinds(kinds, weighed=weigh is not None)
     if card is not None:
         if not isinstance(card, ModelCard):
             card = ModelCard.from_json({"name": name, **card})
@@ -184,7 +184,9 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> Path:
     return path
 
 
-def _check_kinds(kinds: Sequence[str], weigh: Weigh | None) -> None:
+def check_kinds(kinds: Sequence[str], *, weighed: bool) -> None:
+    """Refuse types that are not made here, and an importance matrix (`weighed`) for types that it
+    does not change. Raises VisCodexError(bad_input)."""
     known = dict.fromkeys((*TYPES, *quantizer.TYPES))
     unknown = [kind for kind in kinds if kind not in known]
     if unknown or not kinds:
@@ -193,7 +195,7 @@ def _check_kinds(kinds: Sequence[str], weigh: Weigh | None) -> None:
             f"'{', '.join(unknown)}' is no type that can be exported to.",
             f"Choose of {', '.join(known)}.",
         )
-    if weigh is not None and set(kinds) <= set(IGNORE_IMPORTANCE):
+    if weighed and set(kinds) <= set(IGNORE_IMPORTANCE):
         raise VisCodexError(
             ErrorCode.bad_input,
             f"An importance matrix changes nothing in {', '.join(kinds)}.",

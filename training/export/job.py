@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ErrorCode, VisCodexError
+from engine.models.card import ModelCard
 from engine.models.store import ModelFiles
 from training.export import imatrix as matrices
 from training.export.audit import audit
@@ -29,7 +30,7 @@ PRECISE = ("F32", "BF16", "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "IQ4_XS", "
 @dataclass(frozen=True)
 class ExportJob:
     """What is to be exported, and how. `quants` are types of the text files, the first of them the
-    one that the folder stands for."""
+    one that the folder stands for. Without a card one is made for a general model."""
 
     checkpoint: Path
     out: Path
@@ -40,6 +41,7 @@ class ExportJob:
     lora: Path | None = None
     verify: bool = True
     name: str | None = None
+    card: ModelCard | None = None
 
 
 def run(job: ExportJob, report: Callable[[str], None]) -> ExportReport:
@@ -58,6 +60,7 @@ def run(job: ExportJob, report: Callable[[str], None]) -> ExportReport:
     written = export_checkpoint(
         job.checkpoint,
         job.out,
+        card=job.card,
         text_type=job.quants,
         mmproj_type=job.mmproj_type,
         name=job.name,

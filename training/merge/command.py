@@ -111,9 +111,9 @@ def merge(
 
 def _read(recipe: Path | None, options: Mapping[str, Any]) -> Any:
     from training.merge.recipe import MergeRecipe
-    from training.recipe import check_recipe, read_yaml
+    from training.recipe import check_recipe, read_section
 
-    values = ({} if recipe is None else read_yaml(recipe)) | dict(options)
+    values = ({} if recipe is None else read_section(recipe, "merge")) | dict(options)
     lacking = [name for name in ("vlm", "coder") if name not in values]
     if lacking:
         raise _wrong(f"Say which {lacking[0]} to merge with --{lacking[0]} MODEL, or in a recipe.")

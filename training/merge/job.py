@@ -35,6 +35,7 @@ def merge(
     resume: bool = False,
     part: tuple[int, int] = (0, 1),
     threads: int | None = None,
+    report: Callable[[str], None] = print,
 ) -> None:
     """Plan and run one merge; `dry_run` prints the plan alone. VisCodexError says what is wrong."""
     plan = make_plan(recipe, _folders(recipe))
@@ -44,8 +45,8 @@ def merge(
     assert out is not None
     if part == (0, 1):
         for note in plan.notes:
-            print(note)
-    print(_run(plan, out, resume=resume, part=part, threads=threads))
+            report(note)
+    report(_run(plan, out, resume=resume, part=part, threads=threads))
 
 
 def _folders(recipe: MergeRecipe) -> dict[str, Path]:

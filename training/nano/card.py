@@ -105,8 +105,19 @@ def readme(card: ModelCard, parameters: int, samples: int) -> str:
         f"| {name} | {stage['steps']} | {stage['hours']:.2f} | {stage['loss']:.3f} |"
         for name, stage in card.training.items()
     ]
+    return README.format(
+        name=card.name,
+        best_of=card.best_of,
+        millions=parameters / 1e6,
+        training="\n".join(rows),
+        figures=figure_tables(card.evaluation) or "Not measured yet.",
+    )
+
+
+def figure_tables(evaluation: Mapping[str, Any]) -> str:
+    """What was measured, a table a set of pictures; empty where nothing was."""
     tables: list[str] = []
-    for what, groups in card.evaluation.items():
+    for what, groups in evaluation.items():
         count = groups["all"]["snips"]
         tables += [f"{what} ({count} pictures)", "", "| figure | " + " | ".join(groups) + " |"]
         tables.append("|---" * (len(groups) + 1) + "|")
@@ -116,10 +127,4 @@ def readme(card: ModelCard, parameters: int, samples: int) -> str:
             )
             tables.append(f"| {words} | {cells} |")
         tables.append("")
-    return README.format(
-        name=card.name,
-        best_of=card.best_of,
-        millions=parameters / 1e6,
-        training="\n".join(rows),
-        figures="\n".join(tables).strip() or "Not measured yet.",
-    )
+    return "\n".join(tables).strip()

@@ -8,12 +8,11 @@ from pathlib import Path
 from safetensors import safe_open
 
 from engine.errors import ErrorCode, VisCodexError
-from engine.hints import format_hints
-from engine.images import grid_size
-from engine.tasks import AUTO_INSTRUCTION_SHORT
+from engine.models.store import find_model
 from training.config import load_recipe
 from training.export import export_checkpoint
-from training.export.verify import VerifyReport, verify
+from training.export.held_out import verify_samples
+from training.export.verify import VerifyReport
 from training.nano.build import held_out_samples
 from training.nano.card import model_card, readme, summaries, training_figures
 from training.nano.plot import plot_losses
@@ -52,16 +51,7 @@ def publish(
 
 
 def _verify(checkpoint: Path, folder: Path, samples: list[Sample]) -> VerifyReport:
-    from engine.models.store import find_model
-
-    files = find_model(folder)
-    prompts = []
-    for sample in samples:
-        width, height = sample.size
-        across, down = grid_size(width, height, files.card.image)
-        hints = format_hints(sample.lines, (across / width, down / height))
-        prompts.append(hints + AUTO_INSTRUCTION_SHORT)
-    return verify(checkpoint, files, [sample.picture() for sample in samples], prompts)
+    return verify_samples(checkpoint, find_model(folder), samples)
 
 
 def _must_pass(found: VerifyReport, report: Callable[[str], None]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,7 +43,7 @@ def sft(
     from training.sft.run import open_base
     from training.sft.run import sft as train
 
-    _quiet()
+    quiet()
     if threads:
         torch.set_num_threads(threads)
     if not dry_run:
@@ -93,26 +92,17 @@ def launch(
             "The recipe names several machines.",
             "Say with --head ADDRESS which is the first.",
         )
-    if shutil.which(command[0]) is None:
-        raise VisCodexError(
-            ErrorCode.bad_input,
-            f"There is no '{command[0]}' on this machine.",
-            "Install it, or print the job with --dry-run and start it where there is.",
-        )
-    from training.tensors import write_beside
+    from training.launch import ready
 
-    for name, text in made.files.items():
-        place.mkdir(parents=True, exist_ok=True)
-        write_beside(place / name, text)
-    done = subprocess.run(command, check=False)
+    done = subprocess.run(ready(made, place), check=False)
     if done.returncode:
         raise VisCodexError(
             ErrorCode.internal, f"'{command[0]}' ended with {done.returncode}.", "See its output."
         )
 
 
-def _quiet() -> None:
-    """What the libraries say of their own future and of every file they load is not for here."""
+def quiet() -> None:
+    """Silence what the libraries say of their own future and of every file they load."""
     import warnings
 
     from transformers.utils import logging
@@ -122,10 +112,10 @@ def _quiet() -> None:
 
 
 def _read(path: Path) -> Any:
-    from training.recipe import read_recipe
+    from training.recipe import read_section_as
     from training.sft.recipe import SftRecipe
 
-    return read_recipe(path, SftRecipe)
+    return read_section_as(path, "sft", SftRecipe)
 
 
 def _launch(

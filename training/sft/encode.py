@@ -17,7 +17,7 @@ from transformers import AutoTokenizer
 from engine.errors import VisCodexError
 from engine.hints import TextLine, format_hints
 from engine.images import ImageLimits, grid_size
-from engine.prompt import PromptPart, build_prompt
+from engine.prompt import HINTS_EXPLAINED, PromptPart, build_prompt
 from training.nano.batches import PromptEncoder
 from training.nano.reader_noise import ReaderNoise
 from training.sft.recipe import PromptPlan
@@ -59,6 +59,10 @@ class RecordEncoder:
         """The number that ends an answer."""
         return self._encoder.stop
 
+    def shown(self, record: Record) -> tuple[str, ...]:
+        """The pictures of a record that go into its prompt."""
+        return record.images if self._plan.pictures else ()
+
     def encode(self, record: Record, folder: Path) -> Encoded:
         """Raises RecordError where a picture cannot be used."""
         rng = random.Random(f"{self._seed} {record.id}")
@@ -67,9 +71,14 @@ class RecordEncoder:
         instruction = record.instruction
         if record.general and rng.random() < GENERAL_SHARE:
             instruction = record.general
+        if hints and self._plan.instruction == "full":  # as the engine does
+            instruction = HINTS_EXPLAINED + instruction
         parts = build_prompt(hints, instruction, "", self._plan.system)
         completion = self._encoder.text(record.completion, special=False)
-        return Encoded(self._prompt(parts, sizes), [*completion, self._encoder.stop])
+        return Encoded(
+            self._prompt(parts, sizes if self._plan.pictures else ()),
+            [*completion, self._encoder.stop],
+        )
 
     def _size(self, folder: Path, image: str) -> tuple[int, int]:
         try:
@@ -81,15 +90,20 @@ class RecordEncoder:
             raise RecordError("picture missing" if missing else "picture unreadable") from None
 
     def _hints(self, record: Record, sizes: Sequence[tuple[int, int]], rng: random.Random) -> str:
-        if len(sizes) != 1 or not record.lines or rng.random() >= self._plan.hints:
+        if len(sizes) != 1:
             return ""
-        lines: Sequence[TextLine] = record.lines
-        if record.read_lines is not None and rng.random() < READ_SHARE:
-            lines = record.read_lines
-        else:
-            lines = self._noise.apply(lines, rng)
+        lines = self._lines(record, rng) if record.hints is None else record.hints
+        if not lines:
+            return ""
         across, down = grid_size(*sizes[0], self._limits)
         return format_hints(lines, (across / sizes[0][0], down / sizes[0][1]))
+
+    def _lines(self, record: Record, rng: random.Random) -> Sequence[TextLine]:
+        if not record.lines or rng.random() >= self._plan.hints:
+            return ()
+        if record.read_lines is not None and rng.random() < READ_SHARE:
+            return record.read_lines
+        return self._noise.apply(record.lines, rng)
 
     def _prompt(self, parts: Sequence[PromptPart], sizes: Sequence[tuple[int, int]]) -> list[int]:
         ids: list[int] = []

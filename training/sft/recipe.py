@@ -44,11 +44,14 @@ class LoraPlan(_Part):
 
 class PromptPlan(_Part):
     """How records become prompts. `instruction` is for records without a prompt of their own;
-    `hints` is the share of records with lines of text that show them; `system` opens the prompt."""
+    `hints` is the share of records with lines of text that show them (hints that `data build` has
+    given are always shown); `system` opens the prompt. Without `pictures` answers are learnt from
+    the hints alone, as a model of code does."""
 
     instruction: Literal["short", "full"] = "full"
     system: str = "You are a helpful assistant."
     hints: float = Field(default=0.0, ge=0, le=1)
+    pictures: bool = True
 
 
 class PicturePlan(_Part):
@@ -145,6 +148,10 @@ class SftRecipe(_Part):
             raise ValueError("LoRA trains adapters of the language model alone; leave train out")
         if self.lora is not None and self.lora.quantize and self.machines.fsdp:
             raise ValueError("4-bit weights are not spread over devices; leave fsdp out")
+        if self.lora is not None and self.lora.quantize and self.machines.device == "cpu":
+            raise ValueError("lora.quantize: 4-bit weights need a card; machines.device is cpu")
+        if self.lora is not None and self.lora.quantize and self.precision == "fp32":
+            raise ValueError("lora.quantize: 4-bit weights are computed with in bf16")
         if self.early_stop is not None:
             if not (self.held_out or self.held_out_data):
                 raise ValueError("early_stop needs held-out records")

@@ -1,8 +1,9 @@
 """Training records on disk: JSON Lines, found by their place in the file, pictures by reference.
 
 A record is `{"id", "source", "kind", "images", "prompt", "completion", "license"}`; more keys may
-stand beside. `images` are paths from the folder of the file, or stretches of a packed file,
-`name#offset:length`. MCD's own rows, `{"images", "messages", "category"}`, are read as they are.
+stand beside. `images` are paths from the folder of the file (of the data set, for the shards that
+`data build` wrote), or stretches of a packed file, `name#offset:length`. MCD's own rows,
+`{"images", "messages", "category"}`, are read as they are.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from PIL import Image
 from engine.hints import TextLine
 from engine.images import load_picture
 from engine.tasks import AUTO_INSTRUCTION, AUTO_INSTRUCTION_SHORT, FENCE, TASKS
+from training.data.record import SPLITS, hint_from_row
 from training.nano.records import line_from_row
 
 # Kind of a record -> the task of the engine its answer is for.
@@ -33,7 +35,11 @@ class RecordError(ValueError):
 
 @dataclass(frozen=True)
 class Record:
-    """A question, its answer as it is to be written, its pictures, and lines read from them."""
+    """A question, its answer as it is to be written, its pictures, and lines read from them.
+
+    `hints` are the lines that go into the prompt where the data set has decided that; else they are
+    drawn from `lines`, the true ones, and `read_lines`.
+    """
 
     id: str
     instruction: str
@@ -42,6 +48,14 @@ class Record:
     lines: tuple[TextLine, ...] = ()
     read_lines: tuple[TextLine, ...] | None = None
     general: str = ""
+    hints: tuple[TextLine, ...] | None = None
+
+
+def folder_of(path: Path) -> Path:
+    """The folder that the pictures of a file's records are named from."""
+    above = path.parent.parent
+    is_shard = path.parent.name in SPLITS and (above / "report.json").exists()
+    return above if is_shard else path.parent
 
 
 def places(path: Path) -> Iterator[int]:
@@ -84,13 +98,15 @@ def _text(value: Any) -> str:
 def _from_row(row: Mapping[str, Any], fallback: str, short: bool) -> Record:
     task = TASKS.get(TASK_OF_KIND.get(row.get("kind", ""), ""))
     prompt = row.get("prompt")
+    if task is not None and prompt == task.instruction:
+        prompt = None  # what `data build` writes where a record has no prompt of its own
     if prompt is None and task is None:
         raise RecordError("no prompt")
     instruction = task.short_instruction if task and short else task.instruction if task else ""
     completion = _text(row["completion"])
     if task is not None and FENCE not in completion:
         completion = f"{task.prefill}{completion.strip(chr(10))}\n{FENCE}"
-    read = row.get("read")
+    read, hints = row.get("read"), row.get("hints")
     return Record(
         str(row.get("id", fallback)),
         instruction if prompt is None else _PLACEHOLDER.sub("", _text(prompt)),
@@ -99,6 +115,7 @@ def _from_row(row: Mapping[str, Any], fallback: str, short: bool) -> Record:
         tuple(map(line_from_row, row.get("lines") or ())),
         None if read is None else tuple(map(line_from_row, read)),
         "" if prompt is not None else AUTO_INSTRUCTION_SHORT if short else AUTO_INSTRUCTION,
+        None if hints is None else tuple(map(hint_from_row, hints)),
     )
 
 

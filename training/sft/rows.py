@@ -25,7 +25,7 @@ from engine.errors import ErrorCode, VisCodexError
 from engine.images import ImageLimits
 from training.sft.encode import RecordEncoder
 from training.sft.recipe import SftRecipe, files_of
-from training.sft.records import RecordError, places, read_record
+from training.sft.records import RecordError, folder_of, places, read_record
 from training.tensors import write_beside
 
 TOO_LONG = "too long"
@@ -62,20 +62,23 @@ class Rows:
 def make_row(encoder: RecordEncoder, longest: int, short: bool, entry: dict[str, Any]) -> Any:
     """The row of one record; `problem` says why it is none."""
     path = Path(entry["file"])
+    folder = folder_of(path)
     row: dict[str, Any] = dict.fromkeys(("pictures", "prompt", "completion"), ()) | {
-        "id": "", "folder": str(path.parent), "length": 0, "problem": ""
+        "id": "", "folder": str(folder), "length": 0, "problem": ""
     }  # fmt: skip
     try:
         record = read_record(path, entry["place"], short=short)
-        encoded = encoder.encode(record, path.parent)
+        encoded = encoder.encode(record, folder)
     except RecordError as error:
         return row | {"problem": str(error)}
     row |= {"id": record.id, "length": encoded.length}
     if encoded.length > longest:
         return row | {"problem": TOO_LONG}
     return row | {
-        "pictures": record.images, "prompt": encoded.prompt, "completion": encoded.completion
-    }  # fmt: skip
+        "pictures": encoder.shown(record),
+        "prompt": encoded.prompt,
+        "completion": encoded.completion,
+    }
 
 
 def entries_of(files: Sequence[Path]) -> list[tuple[str, int]]:

@@ -19,7 +19,7 @@ from transformers import (
     PrinterCallback,
     TrainerCallback,
 )
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer import TRAINER_STATE_NAME
 from trl import SFTConfig
 
 from engine.errors import ErrorCode, VisCodexError
@@ -89,6 +89,7 @@ def sft(
     """
     state = PartialState(cpu=not torch.cuda.is_available())
     tell: Report = report if state.is_main_process else lambda text: None
+    check_quantized(recipe)
     begun = open_base(recipe)
     world = int(state.num_processes)
     try:
@@ -103,11 +104,26 @@ def sft(
     if state.is_main_process:
         write_beside(out / TRAINED, "".join(f"{name}\n" for name in names))
     begun_before = resume and (out / STATES).is_dir()
-    last = get_last_checkpoint(str(out / STATES)) if begun_before else None
+    last = last_state(out / STATES) if begun_before else None
     if last is not None:
-        tell(f"resume: {Path(last).name}")
-    trainer.train(resume_from_checkpoint=last)
+        tell(f"resume: {last.name}")
+    trainer.train(resume_from_checkpoint=None if last is None else str(last))
     return _finish(trainer, begun, out, names, tell)
+
+
+def last_state(folder: Path) -> Path | None:
+    """The newest whole state; one that a killed run left half-written lacks what is written last.
+
+    It will be written again when the training comes to its step."""
+    whole = [path for path in folder.glob("checkpoint-*") if _is_whole(path)]
+    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def _is_whole(state: Path) -> bool:
+    try:
+        return bool(json.loads((state / TRAINER_STATE_NAME).read_text())["global_step"])
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def prepare(begun: Begun, out: Path, *, resume: bool, report: Report) -> Rows:
@@ -177,18 +193,32 @@ def _takes_bf16(recipe: SftRecipe, out: Path, *, resume: bool) -> bool:
     return bool(settings["bf16"])
 
 
+def check_quantized(recipe: SftRecipe) -> None:
+    """Raise VisCodexError(bad_input) where 4-bit weights are wanted and cannot be had here."""
+    if recipe.lora is None or not recipe.lora.quantize:
+        return
+    lacking = [
+        what
+        for what, there in (
+            ("an NVIDIA card", torch.cuda.is_available()),
+            ("the package bitsandbytes", importlib.util.find_spec("bitsandbytes") is not None),
+        )
+        if not there
+    ]
+    if lacking:
+        raise VisCodexError(
+            ErrorCode.bad_input,
+            f"4-bit weights (lora.quantize) need {' and '.join(lacking)}.",
+            "Leave `quantize` out of the recipe, or run it where that is.",
+        )
+
+
 def load_model(begun: Begun, *, bf16: bool) -> Any:
     """The model of a checkpoint. What moves is kept in float32, since steps of small rates are
     lost in bfloat16; beside adapters the weights are as they are computed with."""
     lora = begun.recipe.lora
     more: dict[str, Any] = {}
     if lora is not None and lora.quantize:
-        if importlib.util.find_spec("bitsandbytes") is None or not torch.cuda.is_available():
-            raise VisCodexError(
-                ErrorCode.bad_input,
-                "4-bit weights need an NVIDIA card and the package bitsandbytes.",
-                "Install it, or leave `quantize` out of the recipe.",
-            )
         from transformers import BitsAndBytesConfig
 
         more["quantization_config"] = BitsAndBytesConfig(
@@ -301,7 +331,7 @@ def settings_of(
         # The rows are token numbers already, and none is too long.
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
-        logging_steps=recipe.log_every,
+        logging_steps=min(recipe.log_every, recipe.steps or recipe.log_every),
         save_steps=recipe.save_every,
         save_total_limit=recipe.keep,
         report_to=[],
