@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QEvent, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from app.preview import policy
+from engine.garbage import EVERY_MS, collect_due
 from engine.singletons import make_immortal
 
 APPLICATION = "VisCodex"
@@ -64,6 +66,7 @@ def make_application(
         register_scheme()
         QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
     application = Application(arguments or [APPLICATION])
+    collect_here(application)
     application.setApplicationName(APPLICATION)
     application.setOrganizationName(APPLICATION)
     application.setApplicationDisplayName(APPLICATION)
@@ -73,6 +76,15 @@ def make_application(
     if logo is not None:
         application.setWindowIcon(QIcon(str(logo)))
     return application
+
+
+def collect_here(parent: QObject) -> None:
+    """Have Python collect its garbage in this thread alone, see `engine.garbage`."""
+    gc.disable()
+    timer = QTimer(parent)
+    timer.setInterval(EVERY_MS)
+    timer.timeout.connect(collect_due)
+    timer.start()
 
 
 def asset(name: str) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gettext
 import os
 from collections.abc import Callable, Iterator
@@ -49,6 +50,14 @@ def english() -> Iterator[None]:
     i18n.use(gettext.NullTranslations())
     if isinstance(present, QApplication) and present.findChildren(QTranslator):
         language.install(present, "en")
+
+
+@pytest.fixture(autouse=True)
+def garbage_stays_in_this_thread() -> Iterator[None]:
+    """As in the application, see `engine.garbage`; other tests leave it to Python."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture
