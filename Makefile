@@ -1,5 +1,5 @@
 # make run    open the application on a sample (without a display: the same job in the terminal)
-# make test   all tests          ARGS="tests/engine -k compare" narrows them
+# make test   all tests          ARGS="tests/engine -k compare" narrows them, WORKERS=0 in one process
 # make lint   ruff, mypy, import rules
 # make bench  measure this machine against the budgets
 # make bench-peers  the engine beside llama.cpp's own programs, built and kept in PEERS (20 GB)
@@ -11,6 +11,7 @@ PYTHON ?= python3
 VENV ?= .venv
 SAMPLE ?= assets/samples/login.png
 ARGS ?=
+WORKERS ?= 2
 PEERS ?= $(HOME)/.cache/viscodex-bench
 BIN := $(VENV)/bin
 
@@ -31,7 +32,7 @@ run: setup
 	@VISCODEX=$(BIN)/viscodex SAMPLE=$(SAMPLE) bash packaging/setup/run.sh
 
 test: setup-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: setup-dev
 	$(BIN)/ruff check .

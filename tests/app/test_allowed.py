@@ -308,7 +308,7 @@ def test_killed_process_is_told_and_the_page_stays(
     assert pane.notes.note.text() == ENDED
     assert pane.notes.note.isVisible()
     assert pane.web is not None
-    assert pane.web.isVisible()
+    qtbot.waitUntil(pane.web.isVisible, timeout=SECONDS)
     assert pane.notes.allow.button.text() == "Allow for this page"
     assert allow(pane, qtbot) != pid
     assert not pane.notes.note.isVisible()

@@ -369,5 +369,5 @@ def test_saving_as_a_picture_refuses_as_everything_else_does(
     with pytest.raises(VisCodexError) as refused:
         what.png()
     qtbot.waitUntil(window.banner.isVisible, timeout=60_000)
-    assert refused.value.message in window.banner.text
+    assert refused.value.message in window.banner.detail
     assert not place.exists()
