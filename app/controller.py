@@ -9,6 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer
 
+from app.answers import best_of
 from app.asides import Asides
 from app.bridge import EngineBridge
 from app.i18n import _
@@ -156,6 +157,11 @@ class Controller(VersionDesk):
             run, self._make_request(picture, target or self.session.target, **wishes)
         )
 
+    def watch(self, candidate: int) -> None:
+        """Look at another one of several answers while they are written or compared."""
+        if self.session.watch(candidate):
+            self._show_code()
+
     def cancel(self) -> None:
         """Stop the conversion; acknowledged at once, finished when the engine says so."""
         if self.session.can_cancel:
@@ -211,12 +217,31 @@ class Controller(VersionDesk):
         elif self._current(run) and not self.session.lines and self._part is not None:
             self._take_lines([moved(line, *self._part) for line in event.lines])
 
+    def _candidate_done(self, run: int, event: Any) -> None:
+        if self._current(run):
+            answers = self.session.result.answers
+            answer = answers.by_number.get(event.candidate)
+            answers.complete(event.candidate, self._code_in("" if answer is None else answer.text))
+            self.answers_changed.emit()
+
+    def _code_in(self, text: str) -> str:
+        """The code of a complete answer; "" where there is none."""
+        try:
+            return TASKS[self.session.result.target or "html"].extract(text).rstrip("\n")
+        except VisCodexError:
+            return ""
+
+    def _comparing(self, run: int, event: Any) -> None:
+        if self._current(run):
+            self._show_code()
+            self.session.comparing(event.candidate + 1, event.total)
+
     def _candidate_drawn(self, run: int, event: Any) -> None:
         if self._current(run):
             self._drawn.append(event)
+            self.session.result.answers.draw(event)
             if event.total > 1:
-                words = _("Comparing {number} of {total}")
-                self.session.noted(words.format(number=event.candidate + 1, total=event.total))
+                self.answers_changed.emit()
                 self.compared.emit(event.candidate + 1, event.total)
 
     def _target(self, run: int, event: Any) -> None:
@@ -225,7 +250,7 @@ class Controller(VersionDesk):
 
     def _token(self, run: int, event: Any) -> None:
         if self._current(run):
-            self.session.token(event.text)
+            self.session.token(event.text, event.candidate)
             if not self._code_timer.isActive():
                 self._code_timer.start()
 
@@ -233,7 +258,8 @@ class Controller(VersionDesk):
         if self._current(run):
             self.session.revised(event.answer, translated(event.note))
             self.changed.emit()
-            self.code_changed.emit("", False)
+            if self.session.result.answers.picked is None:
+                self.code_changed.emit("", False)
             self._show_code()
 
     def _done(self, run: int, event: Any) -> None:
@@ -243,7 +269,7 @@ class Controller(VersionDesk):
         stats, result = event.stats, self.session.result
         result.target = result.target or str(stats.get("target") or "html")
         try:
-            result.code = TASKS[result.target].extract(result.answer).rstrip("\n")
+            result.code = TASKS[result.target].extract(result.answers.final).rstrip("\n")
         except VisCodexError as error:
             self._failed(run, failure_of(error))
             return
@@ -253,21 +279,24 @@ class Controller(VersionDesk):
             tokens=int(stats.get("tokens", 0)),
             per_second=float(stats.get("tokens_per_second", 0.0)),
         )
-        self._record()
+        self._record(self._drawn)
         self.code_changed.emit(result.code, True)
+        self._keep_choice()
 
     def _cancelled(self, run: int, event: Any) -> None:
         if self._current(run):
             self._stopped()
 
     def _stopped(self) -> None:
-        """The conversion was cancelled: the newest whole code stays, else what there is of it."""
+        """The conversion was cancelled: answers that are complete stay, else what there is."""
         self._show_code()
         result = self.session.result
-        if any(one.png is not None for one in self._drawn):
-            best = max(self._drawn, key=lambda one: (one.likeness or {}).get("total") or 0.0)
-            result.code, result.target = best.code.rstrip("\n"), best.target
-            self._record()
+        kept = [*self._drawn, *result.answers.finished()]
+        code = best_of(kept, result.answers)
+        if code:
+            result.code = code
+            result.target = result.target or next((one.target for one in self._drawn), "html")
+            self._record(kept)
         else:
             self._put_back()
         self.session.cancelled()
@@ -305,6 +334,7 @@ class Controller(VersionDesk):
 
     def _show_code(self) -> None:
         self._code_timer.stop()
+        self.answers_changed.emit()
         code = live_code(self.session.result.answer)
         if code != self.session.result.code:
             self.session.result.code = code
@@ -319,6 +349,8 @@ _HANDLERS: dict[str, Callable[[Controller, int, Any], None]] = {
     "text_read": Controller._text_read,
     "target": Controller._target,
     "token": Controller._token,
+    "candidate_done": Controller._candidate_done,
+    "comparing": Controller._comparing,
     "candidate_drawn": Controller._candidate_drawn,
     "revised": Controller._revised,
     "done": Controller._done,

@@ -152,6 +152,8 @@ class Progress(StatusLine):
         elif isinstance(event, protocol.Token):
             self._tokens += 1
             self.say(f"writing, {self._tokens} tokens")
+        elif isinstance(event, protocol.Comparing):
+            self.say(f"comparing {event.candidate + 1} of {event.total}")
 
 
 def run(job: Job) -> Outcome:
@@ -251,7 +253,7 @@ def _listen(job: Job, improver: Improver, progress: Progress) -> tuple[Outcome, 
             if event.message not in outcome.warnings:
                 outcome.warnings.append(event.message)
         elif isinstance(event, protocol.Token):
-            answer += event.text
+            answer += event.text if event.candidate == 0 else ""
         elif isinstance(event, protocol.Revised):
             answer = event.answer
         elif isinstance(event, protocol.Done):

@@ -29,6 +29,7 @@ STATES: Mapping[State, StateText] = {
     State.LOADING: StateText(N_("Loading the model"), "busy", "busy"),
     State.ENCODING: StateText(N_("Reading the picture"), "busy", "busy"),
     State.GENERATING: StateText(N_("Writing code"), "busy", "busy"),
+    State.COMPARING: StateText(N_("Comparing"), "busy", "busy"),
     State.CANCELLING: StateText(N_("Stopping"), "busy", "busy"),
     State.DONE: StateText(N_("Done"), "done", "good"),
     State.TRUNCATED: StateText(N_("Stopped early"), "warning", "warn"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from app.answers import Answers
 from app.versions import CONVERSION, Version, VersionTree, title
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class State(str, Enum):
     LOADING = "loading"  # the model is being loaded for this conversion
     ENCODING = "encoding"  # the picture is being read
     GENERATING = "generating"  # code arrives
+    COMPARING = "comparing"  # several answers are complete, each is drawn and measured
     CANCELLING = "cancelling"  # the user said stop, the engine has not answered yet
     DONE = "done"
     TRUNCATED = "truncated"  # stopped at the length limit
@@ -41,6 +43,8 @@ class Input(str, Enum):
     LOADING = "loading"
     ENCODING = "encoding"
     TOKEN = "token"
+    SETTLED = "settled"  # the engine has chosen the answer that counts
+    COMPARING = "comparing"
     DONE = "done"
     TRUNCATED = "truncated"
     CANCEL = "cancel"
@@ -48,8 +52,10 @@ class Input(str, Enum):
     FAILED = "failed"
 
 
-BUSY = frozenset({State.LOADING, State.ENCODING, State.GENERATING, State.CANCELLING})
+WORKING = (State.LOADING, State.ENCODING, State.GENERATING, State.COMPARING)
+BUSY = frozenset({*WORKING, State.CANCELLING})
 RESTING = frozenset({State.READY, State.DONE, State.TRUNCATED, State.CANCELLED, State.FAILED})
+LATE = (Input.LOADING, Input.ENCODING, Input.TOKEN, Input.SETTLED, Input.COMPARING)
 
 
 def _table() -> Mapping[tuple[State, Input], State]:
@@ -58,16 +64,20 @@ def _table() -> Mapping[tuple[State, Input], State]:
         table[state, Input.PICTURE] = State.READY
         table[state, Input.VERSION] = State.DONE
         table[state, Input.BEGIN] = State.LOADING
-    for state in (State.LOADING, State.ENCODING, State.GENERATING):
+    for state in WORKING:
         table[state, Input.CANCEL] = State.CANCELLING
+        # After a comparison a script that fails is written again.
         table[state, Input.TOKEN] = State.GENERATING
+        table[state, Input.SETTLED] = state
         table[state, Input.DONE] = State.DONE
         table[state, Input.TRUNCATED] = State.TRUNCATED
     table[State.LOADING, Input.LOADING] = State.LOADING
     table[State.LOADING, Input.ENCODING] = State.ENCODING
     table[State.ENCODING, Input.ENCODING] = State.ENCODING
+    table[State.GENERATING, Input.COMPARING] = State.COMPARING
+    table[State.COMPARING, Input.COMPARING] = State.COMPARING
     # Late events of an engine that has not yet seen the cancel change nothing.
-    for late in (Input.LOADING, Input.ENCODING, Input.TOKEN, Input.CANCEL):
+    for late in (*LATE, Input.CANCEL):
         table[State.CANCELLING, late] = State.CANCELLING
     # The answer may be complete by the time the cancel arrives: then it is complete.
     table[State.CANCELLING, Input.DONE] = State.DONE
@@ -113,7 +123,7 @@ class Result:
     target: str = ""  # "html" or "matplotlib"; "" while the model decides
     confidence: float | None = None
     reason: str = ""  # why the engine stopped
-    answer: str = ""  # raw text of the model
+    answers: Answers = field(default_factory=Answers)  # raw texts of the model
     code: str = ""  # the code in it, or what the user made of it
     tokens: int = 0
     seconds: float = 0.0
@@ -122,6 +132,11 @@ class Result:
     note: str = ""  # why the code is written again just now
     kind: str = CONVERSION  # of the version that comes of it, see app.versions
     instruction: str = ""  # what was asked for beyond the conversion
+
+    @property
+    def answer(self) -> str:
+        """The raw text that is shown."""
+        return self.answers.shown
 
 
 @dataclass
@@ -142,6 +157,7 @@ class Session:
     result: Result = field(default_factory=Result)
     failure: Failure | None = None
     progress: float | None = None  # of the present phase, 0..1; None where unknown
+    compared: tuple[int, int] = (0, 0)  # which of how many is compared just now
     run: int = 0  # number of the conversion; events of older ones are stale
     model: str = ""
     device: str = ""
@@ -189,7 +205,6 @@ class Session:
         self.result = Result(
             target=version.target,
             code=version.code,
-            answer=version.code,
             kind=version.kind,
             note=title(version),
         )
@@ -234,13 +249,13 @@ class Session:
         self.result.confidence = confidence
         self._tell(self.state)
 
-    def token(self, text: str) -> None:
-        """Add a piece of the answer."""
+    def token(self, text: str, candidate: int = 0) -> None:
+        """Add a piece of an answer."""
         self._check(Input.TOKEN)
         if self.state is not State.CANCELLING:
             now = self.clock()
             self._first_token = self._first_token or now
-            self.result.answer += text
+            self.result.answers.add(text, candidate)
             self.result.tokens += 1
             self.progress = None
             passed = now - self._first_token
@@ -250,15 +265,37 @@ class Session:
 
     def revised(self, answer: str, note: str) -> None:
         """The answer so far gives way to another one, or to one that was there before."""
-        self._check(Input.TOKEN)
-        self.result.answer, self.result.code = answer, ""
+        given = Input.SETTLED if answer else Input.TOKEN
+        self._check(given)
+        self.result.answers.give_way(answer)
+        self.result.code = ""
         self.result.note = note
-        self._step(Input.TOKEN)
+        self.progress = None
+        self._step(given)
 
-    def noted(self, note: str) -> None:
-        """What is done just now, in words, until the next phase."""
-        self.result.note = note
+    def comparing(self, number: int, total: int) -> None:
+        """Answer `number` (from 1) of `total` is drawn and compared now."""
+        self._check(Input.COMPARING)
+        self.compared = (number, total)
+        self.result.note = ""
+        self.progress = (number - 1) / total
+        self._step(Input.COMPARING)
+
+    @property
+    def can_watch(self) -> bool:
+        """Whether there are several answers at work to look at."""
+        return self.state in {State.GENERATING, State.COMPARING} and len(self.result.answers) > 1
+
+    def watch(self, candidate: int) -> bool:
+        """Show another answer; while they are compared it is the user's own choice, which wins."""
+        answers = self.result.answers
+        if not self.can_watch or candidate not in answers.by_number:
+            return False
+        answers.watched = candidate
+        if self.state is State.COMPARING:
+            answers.picked = candidate
         self._tell(self.state)
+        return True
 
     def done(self, truncated: bool = False, tokens: int = 0, per_second: float = 0.0) -> None:
         """The answer is complete, or cut off at the length limit."""

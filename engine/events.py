@@ -173,6 +173,18 @@ class CandidateDone(_Event):
 
 
 @dataclass(frozen=True)
+class Comparing(_Event):
+    """Code number `candidate` of `total` is drawn and compared with the picture now.
+
+    Comes before each `candidate_drawn` where there are several, from `engine.improver`.
+    """
+
+    event: ClassVar[str] = "comparing"
+    candidate: int
+    total: int
+
+
+@dataclass(frozen=True)
 class CandidateDrawn(_Event):
     """Code that was drawn and compared with the picture, as number `candidate` of `total`.
 
@@ -267,6 +279,7 @@ Event = (
     | Notice
     | Revised
     | CandidateDone
+    | Comparing
     | CandidateDrawn
     | Done
     | Cancelled
@@ -287,6 +300,7 @@ EVENTS: Mapping[str, type[Event]] = {
         Notice,
         Revised,
         CandidateDone,
+        Comparing,
         CandidateDrawn,
         Done,
         Cancelled,

@@ -102,6 +102,9 @@ def _state_text(session: Session) -> str:
     result = session.result
     if session.state is State.LOADING and session.progress is not None:
         text = f"{text} · {round(100 * session.progress)} %"
+    if session.state is State.COMPARING:
+        number, total = session.compared
+        text = _("Comparing {number} of {total}").format(number=number, total=total)
     if session.busy:
         text = result.note or text
         return " · ".join((text, _seconds(session.elapsed)))
