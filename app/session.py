@@ -34,6 +34,17 @@ class State(str, Enum):
     FAILED = "failed"
 
 
+class EngineState(str, Enum):
+    """What became of the model, whether a conversion runs or not."""
+
+    IDLE = "idle"  # not loaded
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"  # it could not be loaded
+    MISSING = "missing"  # there is none
+    CRASHED = "crashed"  # its process died; it starts anew on the processor
+
+
 class Input(str, Enum):
     """What can happen to a session."""
 
@@ -98,12 +109,16 @@ class NotAllowed(Exception):
 
 @dataclass(frozen=True)
 class Picture:
-    """The source picture: PNG bytes, size in pixels, and a name for people."""
+    """The source picture: PNG bytes, size in pixels, and a name for people.
+
+    `full` is the size it had before it was made smaller, None where it was not.
+    """
 
     png: bytes
     width: int
     height: int
     name: str
+    full: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +145,8 @@ class Result:
     tokens_per_second: float = 0.0
     edited: bool = False
     note: str = ""  # why the code is written again just now
+    limit: int = 0  # the most tokens of one answer; 0 where it is not known
+    room: int = 0  # how many the model could have written
     kind: str = CONVERSION  # of the version that comes of it, see app.versions
     instruction: str = ""  # what was asked for beyond the conversion
 
@@ -159,8 +176,11 @@ class Session:
     progress: float | None = None  # of the present phase, 0..1; None where unknown
     compared: tuple[int, int] = (0, 0)  # which of how many is compared just now
     run: int = 0  # number of the conversion; events of older ones are stale
+    engine: EngineState = EngineState.IDLE
+    load_progress: float | None = None
     model: str = ""
     device: str = ""
+    graphics: bool = False  # whether that is a graphics device
     device_note: str = ""  # what was chosen to compute on, and why
     _began: float = 0.0
     _first_token: float = 0.0
@@ -178,6 +198,11 @@ class Session:
     @property
     def can_cancel(self) -> bool:
         return self.busy and self.state is not State.CANCELLING
+
+    @property
+    def can_stop_loading(self) -> bool:
+        """Whether a model is loaded that no conversion waits for."""
+        return not self.busy and self.engine is EngineState.LOADING
 
     @property
     def elapsed(self) -> float:
@@ -224,13 +249,26 @@ class Session:
         self._step(Input.BEGIN)
         return self.run
 
-    def loading(self, fraction: float | None) -> None:
-        self.progress = fraction
-        self._step(Input.LOADING)
+    def engine_loading(self, fraction: float | None) -> None:
+        """The model is being loaded, for a conversion or ahead of one."""
+        self.engine, self.load_progress = EngineState.LOADING, fraction
+        if self.state is State.LOADING:
+            self.progress = fraction
+            self._step(Input.LOADING)
+        else:
+            self._tell(self.state)
 
-    def engine_ready(self, model: str, device: str, note: str = "") -> None:
+    def engine_ready(self, model: str, device: str, note: str = "", graphics: bool = False) -> None:
         """Remember what answers; possible in every state, since engines also start idle."""
         self.model, self.device, self.device_note = model, device, note
+        self.graphics = graphics
+        self.engine_changed(EngineState.READY)
+
+    def engine_changed(self, state: EngineState) -> None:
+        """The model is something else now; possible in every state."""
+        self.engine, self.load_progress = state, None
+        if state is not EngineState.READY:
+            self.graphics = False
         self._tell(self.state)
 
     def encoding(self, fraction: float | None) -> None:

@@ -35,7 +35,6 @@ class Refining(QObject):
         for name, slot in (
             ("refine_box", self._focus),
             ("again", controller.again),
-            ("go_on", controller.go_on),
             ("version_back", lambda: controller.step_version(forward=False)),
             ("version_forward", lambda: controller.step_version(forward=True)),
             ("candidate_before", lambda: self.strip.step(-1)),
@@ -70,7 +69,6 @@ class Refining(QObject):
         self.bar.show_session(session)
         self.bar.setVisible(session.picture is not None)
         self._show_answers()
-        self._window.actions_by_name["go_on"].setEnabled(self.controller.can_go_on)
         self.versions.list.setEnabled(not session.busy)
         if self._changes_opened and session.busy:
             self._close_changes()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout
 
 from app.i18n import _
+from app.views.banner_details import BannerDetails
 from app.views.dress import Dresser, IconLabel, announce
 
 _ICONS = {"bad": "error", "warn": "warning", "info": "info"}
@@ -50,6 +51,8 @@ class Banner(QFrame):
         words.addWidget(self._title)
         words.addWidget(self._text)
         words.addWidget(self._detail)
+        self.details = BannerDetails(dresser)
+        words.addWidget(self.details)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(14, 9, 8, 9)
         layout.setSpacing(12)
@@ -78,11 +81,12 @@ class Banner(QFrame):
         text: str,
         actions: Sequence[QAction | tuple[str, object]] = (),
         detail: str = "",
+        more: Callable[[], str] | None = None,
     ) -> None:
         """Show a message; `tone` is "bad", "warn" or "info".
 
         `actions` are QActions or pairs of a text and a callable; `detail` is what happened exactly,
-        as the part that failed puts it.
+        as the part that failed puts it; `more` gives what a button "Details" unfolds.
         """
         self._clear()
         self.setProperty("tone", tone)
@@ -96,6 +100,9 @@ class Banner(QFrame):
         self._detail.setVisible(bool(detail))
         for entry in actions:
             self._buttons.addWidget(self._button(entry))
+        self.details.offer(more)
+        if more is not None:
+            self._buttons.addWidget(self.details.make_button())
         spoken = "\n".join(filter(None, (title, text, detail)))
         self.setAccessibleName(spoken)
         self.show()

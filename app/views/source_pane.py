@@ -89,9 +89,14 @@ class SourcePane(Pane):
             _("{name}, {width} by {height} pixels").format(name=name, width=width, height=height)
         )
         self.view.setToolTip(name)
-        self.size_chip.show_text(
-            f"{width} × {height}", _("{name}, size in pixels").format(name=name)
-        )
+        tip = _("{name}, size in pixels").format(name=name)
+        size = f"{width} × {height}"
+        if picture.full is not None:
+            words = _("Made smaller: it had {width} × {height} pixels.")
+            smaller = words.format(width=picture.full[0], height=picture.full[1])
+            tip, size = f"{tip}\n{smaller}", f"↓ {size}"
+            self.tell(smaller)
+        self.size_chip.show_text(size, tip)
 
     def show_image(self, image: QImage) -> None:
         """The pixels, from `decode`."""

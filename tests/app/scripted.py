@@ -47,10 +47,17 @@ class ScriptedClient:
         self.cancelled = threading.Event()
         self.go = threading.Event()
         self.closed = False
+        self.graphics = False  # whether a graphics card is in use
+        self.loads = 0
 
     def warm_up(self) -> Iterator[Any]:
+        self.loads += 1
         yield protocol.Loading(1.0)
-        yield protocol.Ready("scripted", "CPU (2 threads)", 4096)
+        device = "Vulkan0" if self.graphics else "CPU, 2 threads"
+        yield protocol.Ready("scripted", device, 4096, graphics=self.graphics)
+
+    def leave_graphics(self) -> None:
+        self.graphics = False
 
     def convert(self, request: Any) -> Iterator[Any]:
         self.requests.append(request)

@@ -81,7 +81,7 @@ def test_a_whole_conversion(session: Session, clock: Clock) -> None:
     seen: list[State] = []
     session.subscribe(lambda before, now: seen.append(now))
     session.begin()
-    session.loading(0.5)
+    session.engine_loading(0.5)
     session.engine_ready("nano", "CPU", "no graphics device has room")
     session.encoding(0.2)
     assert session.progress == 0.2

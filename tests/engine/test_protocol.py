@@ -69,6 +69,7 @@ SAMPLE_EVENTS: list[Event] = [
     Hello(1, 42),
     Loading(0.5),
     Ready("m", "CPU", 2048),
+    Ready("m", "Vulkan0", 2048, "the whole model", graphics=True),
     TextRead([TextLine("a\nb", (0.0, 1.5, 2.0, 3.0), 0.75, (1, 2, 3), (4, 5, 6))]),
     TextRead([]),
     Encoding(1.0),
