@@ -240,7 +240,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec(
         "retry_cpu",
         N_("Try again on the processor"),
-        N_("The same without the graphics card, until VisCodex starts again"),
+        N_("The same without the graphics card"),
     ),
     ActionSpec("raise_limit", N_("Raise the limit"), N_("Write on, up to twice as much as before")),
     ActionSpec("go_on", N_("Write on"), N_("Go on where the code was cut off")),

@@ -119,14 +119,14 @@ ERRORS: Mapping[str, ErrorText] = {
         ("models",),
     ),
     "graphics_memory": ErrorText(
-        N_("The graphics card has not enough memory"),
+        N_("The graphics card ran out of memory"),
         N_("Try again on the processor: it is slower, but has more. Or choose a smaller model."),
         ("retry", "retry_cpu", "models"),
         explained=True,
     ),
     "graphics_crashed": ErrorText(
         N_("The model process stopped. Restarted on the processor."),
-        N_("The graphics card is left alone until VisCodex starts again. Try again."),
+        N_("The graphics card is left alone for now. Try again."),
         ("retry",),
         explained=True,
     ),

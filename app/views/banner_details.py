@@ -11,7 +11,7 @@ from app.i18n import _
 from app.theme import code_font
 from app.views.dress import Dresser, announce
 
-HEIGHT = 150
+LEAST, HEIGHT = 44, 130  # of the text, in pixels
 
 
 class BannerDetails(QWidget):
@@ -27,7 +27,8 @@ class BannerDetails(QWidget):
         self.text.setTabChangesFocus(True)
         self.text.setAccessibleName(_("Details"))
         self.text.setFont(code_font())
-        self.text.setFixedHeight(HEIGHT)
+        self.text.setMinimumHeight(LEAST)
+        self.text.setMaximumHeight(HEIGHT)
         self.copy = QPushButton(_("Copy the details"))
         self.copy.setAccessibleName(_("Copy the details"))
         self.copy.setAutoDefault(False)
@@ -37,7 +38,7 @@ class BannerDetails(QWidget):
         row.addWidget(self.copy)
         row.addStretch(1)
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 6, 0, 2)
+        column.setContentsMargins(32, 0, 6, 2)
         column.setSpacing(6)
         column.addWidget(self.text)
         column.addLayout(row)

@@ -74,7 +74,7 @@ def _at_work(answer: Answer, compared: bool) -> tuple[str, str, str]:
     if compared:
         return _("Comparing…"), _("being compared, {tokens}").format(tokens=tokens), "busy"
     if answer.complete:
-        return f"✓ {tokens}", _("complete, {tokens}").format(tokens=tokens), "done"
+        return tokens, _("complete, {tokens}").format(tokens=tokens), "done"
     return tokens, _("being written, {tokens}").format(tokens=tokens), "edit"
 
 

@@ -92,10 +92,11 @@ class SourcePane(Pane):
         tip = _("{name}, size in pixels").format(name=name)
         size = f"{width} × {height}"
         if picture.full is not None:
+            across, down = picture.full
             words = _("Made smaller: it had {width} × {height} pixels.")
-            smaller = words.format(width=picture.full[0], height=picture.full[1])
-            tip, size = f"{tip}\n{smaller}", f"↓ {size}"
-            self.tell(smaller)
+            smaller = words.format(width=across, height=down)
+            tip, size = f"{tip}\n{smaller}", f"{across} × {down} → {size}"
+            announce(self, smaller)
         self.size_chip.show_text(size, tip)
 
     def show_image(self, image: QImage) -> None:

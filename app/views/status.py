@@ -55,6 +55,7 @@ class StatusBar(QStatusBar):
         self.offline = Chip(_("Network"))
         self.show_server("")
         self.stop = flat_button(cancel)
+        self.stop.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.stop.hide()
         for shown in (self._icon, self.state, self.progress, self.stop):
             self.addWidget(shown)

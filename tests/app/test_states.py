@@ -297,7 +297,7 @@ def test_a_card_without_room_can_be_left_for_the_processor(
     wait_done(window, qtbot)
     window.features.refining.bar.wanted.emit("Bluer")
     qtbot.waitUntil(lambda: state(window) is State.FAILED)
-    assert window.banner.title == "The graphics card has not enough memory"
+    assert window.banner.title == "The graphics card ran out of memory"
     assert buttons(window) == [
         "Try again", "Try again on the processor", "Choose a model…", "Details",
     ]  # fmt: skip
@@ -382,6 +382,6 @@ def test_large_pictures_are_made_smaller_and_that_is_told(
     picture = window.controller.session.picture
     assert picture is not None and picture.full == (8000, 6000)
     assert picture.width * picture.height <= 40_000_000
-    assert window.source.note.text() == "Made smaller: it had 8000 × 6000 pixels."
-    assert "8000 × 6000" in window.source.size_chip.toolTip()
+    assert window.source.size_chip.text().startswith("8000 × 6000 → ")
+    assert "Made smaller: it had 8000 × 6000 pixels." in window.source.size_chip.toolTip()
     convert(window, qtbot)
