@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QAccessible, QImage
-from PySide6.QtWidgets import QApplication, QDialog, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QScrollArea, QWidget
 
 from app.session import State
 from app.store.settings import Settings
@@ -116,11 +116,21 @@ def unseen(controls: list[QWidget], window: QWidget) -> list[str]:
     found = []
     for control in filter(window.isAncestorOf, controls):
         control.setFocus(Qt.FocusReason.TabFocusReason)
+        in_sight(control)
         with_focus = grabbed(control)
         window.setFocus()
         if with_focus == grabbed(control):
             found.append(control)
     return named(found)
+
+
+def in_sight(control: QWidget) -> None:
+    """Scroll to a control as Tab does; `setFocus` alone does not."""
+    around = control.parentWidget()
+    while around is not None:
+        if isinstance(around, QScrollArea):
+            around.ensureWidgetVisible(control)
+        around = around.parentWidget()
 
 
 def grabbed(control: QWidget) -> QImage:
