@@ -44,10 +44,13 @@ class DownloadStrip(QFrame):
             layout.addWidget(widget)
         layout.addWidget(self.status, 1)
         layout.addWidget(self.progress)
-        for key, call in (
-            ("pause", jobs.pause), ("resume", jobs.resume), ("cancel", jobs.cancel),
-        ):  # fmt: skip
-            button = QPushButton()
+        for key, text, call in (
+            ("pause", _("Pause"), jobs.pause),
+            ("resume", _("Resume"), jobs.resume),
+            ("cancel", _("Cancel"), jobs.cancel),
+        ):
+            button = QPushButton(text)
+            button.setAccessibleName(text)
             button.setAutoDefault(False)
             button.clicked.connect(partial(self._press, call))
             self.buttons[key] = button
