@@ -236,6 +236,13 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "refine_box", N_("Go to the instruction"), N_("Say what to change"), keys=("Ctrl+L",)
     ),
     ActionSpec("refine", N_("Refine"), N_("Change the code as the instruction says"), "refine"),
+    ActionSpec("retry", N_("Try again"), N_("Do once more what has just failed")),
+    ActionSpec(
+        "retry_cpu",
+        N_("Try again on the processor"),
+        N_("The same without the graphics card"),
+    ),
+    ActionSpec("raise_limit", N_("Raise the limit"), N_("Write on, up to twice as much as before")),
     ActionSpec("go_on", N_("Write on"), N_("Go on where the code was cut off")),
     ActionSpec(
         "again", N_("Another try"), N_("Convert again by chance"), "again", ("Ctrl+Shift+R",)

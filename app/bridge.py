@@ -29,6 +29,8 @@ class Client(Protocol):
 
     def warm_up(self) -> Iterable[Any]: ...
 
+    def leave_graphics(self) -> None: ...
+
     def convert(self, request: Any) -> Iterable[Any]: ...
 
     def appraise(self, image: bytes, code: str, target: str, lines: Any) -> Iterable[Any]: ...
@@ -77,6 +79,25 @@ class EngineBridge(QObject):
     def convert(self, run: int, request: Any) -> None:
         """Queue a conversion; its events carry the number `run`."""
         self.ask(run, lambda client: client.convert(request))
+
+    def load(self) -> None:
+        """Load the model in the background where it is not loaded."""
+        if self._thread.is_alive():
+            self._jobs.put((0, _warm_up))
+        else:
+            self.start()
+
+    def leave_graphics(self) -> None:
+        """Load the model anew on the processor alone, before anything that is asked later."""
+        self.start()
+        self._jobs.put((0, _leave_graphics))
+
+    def cancel_load(self) -> None:
+        """Stop a load that runs for itself; never blocks."""
+        with self._lock:
+            serving = self._serving
+        if serving is not None and serving[0] == 0:
+            threading.Thread(target=serving[1].cancel, name="engine-cancel", daemon=True).start()
 
     def ask(self, run: int, work: Work) -> None:
         """Queue whatever yields events."""
@@ -193,6 +214,11 @@ class EngineBridge(QObject):
 
 
 def _warm_up(client: Client) -> Iterable[Any]:
+    return client.warm_up()
+
+
+def _leave_graphics(client: Client) -> Iterable[Any]:
+    client.leave_graphics()
     return client.warm_up()
 
 

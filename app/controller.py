@@ -9,15 +9,15 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer
 
+from app.answers import best_of
 from app.asides import Asides
 from app.bridge import EngineBridge
-from app.i18n import _
 from app.incoming import Region, failure_of
 from app.intake import cut
+from app.model_desk import LOADS, ModelDesk
 from app.phrases import translated
 from app.session import Failure, Picture, State
 from app.stream import live_code
-from app.versioning import VersionDesk
 from app.versions import (
     AGAIN,
     AGAIN_WORDS,
@@ -42,7 +42,7 @@ SEEDS = 8
 """Seeds of one try: as many as it may have candidates."""
 
 
-class Controller(VersionDesk):
+class Controller(ModelDesk):
     """The application without its widgets.
 
     See PictureDesk and VersionDesk for its signals.
@@ -55,10 +55,10 @@ class Controller(VersionDesk):
         parent: QObject | None = None,
     ) -> None:
         """`make_request(picture, target, **wishes)`; the wishes are those of `wiring`."""
-        super().__init__(Asides(bridge, make_request), parent)
-        self._bridge = bridge
+        super().__init__(bridge, Asides(bridge, make_request), parent)
         self._make_request = make_request
         self._part: tuple[int, int] | None = None  # where what is converted lies in the picture
+        self._last: Callable[[], None] | None = None  # asks for the last conversion once more
         self._code_timer = QTimer(self)
         self._code_timer.setSingleShot(True)
         self._code_timer.setInterval(CODE_INTERVAL_MS)
@@ -101,14 +101,26 @@ class Controller(VersionDesk):
             and self._bridge.goes_on
         )
 
-    def go_on(self) -> None:
-        """Write on where the code was cut off. Its last line is written again: it may be half."""
+    @property
+    def can_raise(self) -> bool:
+        """Whether the model has room for twice as much as the limit lets it write."""
+        result = self.session.result
+        return self.can_go_on and 0 < 2 * result.limit <= result.room
+
+    def go_on(self, raised: bool = False) -> None:
+        """Write on where the code was cut off, `raised` up to twice as much as before.
+
+        The last line is written again: it may be half.
+        """
         self.seal()
         code = self.session.result.code
         begun = code[: code.rfind("\n") + 1] or code
         if self.can_go_on and begun.strip():
-            target = self.session.result.target
-            self._begin(AGAIN, CONTINUED_WORDS, target=target, begun=begun)
+            result = self.session.result
+            wishes: dict[str, Any] = {"begun": begun}
+            if raised and self.can_raise:
+                wishes["max_tokens"] = 2 * result.limit
+            self._begin(AGAIN, CONTINUED_WORDS, target=result.target, **wishes)
 
     def refine(self, instruction: str, region: Region | None = None) -> None:
         """Let the model change the code on top; `region` says what it is about."""
@@ -150,14 +162,36 @@ class Controller(VersionDesk):
         self.seal()
         self._part = place
         self._drawn = []
+        self._last = partial(self._begin, kind, instruction, part, place, target, **wishes)
         run = self.session.begin(kind, instruction)
         self.code_changed.emit("", False)
         self._bridge.convert(
             run, self._make_request(picture, target or self.session.target, **wishes)
         )
 
+    def retry(self) -> None:
+        """Once more what has just failed: the same conversion, or loading the model."""
+        session = self.session
+        if session.state is State.FAILED and self._last is not None:
+            self._last()
+        elif session.picture is not None and session.versions.current is None:
+            self.generate()
+        else:
+            self.load()
+
+    def retry_on_processor(self) -> None:
+        """The same without the graphics card, which is left alone from now on."""
+        self._bridge.leave_graphics()
+        self.retry()
+
+    def watch(self, candidate: int) -> None:
+        """Look at another one of several answers while they are written or compared."""
+        if self.session.watch(candidate):
+            self._show_code()
+
     def cancel(self) -> None:
         """Stop the conversion; acknowledged at once, finished when the engine says so."""
+        self.stop_loading()
         if self.session.can_cancel:
             self.session.cancel()
             if self._bridge.cancel(self.session.run):
@@ -166,6 +200,7 @@ class Controller(VersionDesk):
 
     def leave_picture(self) -> None:
         self._code_timer.stop()
+        self._last = None
         super().leave_picture()
 
     def close(self) -> None:
@@ -189,18 +224,6 @@ class Controller(VersionDesk):
                 if handler is not None:
                     handler(self, run, event)
 
-    def _current(self, run: int) -> bool:
-        return run == self.session.run and self.session.busy
-
-    def _loading(self, run: int, event: Any) -> None:
-        # The warm-up (run 0) loads the model that a waiting conversion will use.
-        if (run == 0 or self._current(run)) and self.session.state is State.LOADING:
-            self.session.loading(event.fraction)
-
-    def _ready(self, run: int, event: Any) -> None:
-        self.session.takes_instructions = self._bridge.takes_instructions
-        self.session.engine_ready(event.model, event.device, event.note)
-
     def _encoding(self, run: int, event: Any) -> None:
         if self._current(run) and self.session.state is not State.GENERATING:
             self.session.encoding(event.fraction)
@@ -211,12 +234,31 @@ class Controller(VersionDesk):
         elif self._current(run) and not self.session.lines and self._part is not None:
             self._take_lines([moved(line, *self._part) for line in event.lines])
 
+    def _candidate_done(self, run: int, event: Any) -> None:
+        if self._current(run):
+            answers = self.session.result.answers
+            answer = answers.by_number.get(event.candidate)
+            answers.complete(event.candidate, self._code_in("" if answer is None else answer.text))
+            self.answers_changed.emit()
+
+    def _code_in(self, text: str) -> str:
+        """The code of a complete answer; "" where there is none."""
+        try:
+            return TASKS[self.session.result.target or "html"].extract(text).rstrip("\n")
+        except VisCodexError:
+            return ""
+
+    def _comparing(self, run: int, event: Any) -> None:
+        if self._current(run):
+            self._show_code()
+            self.session.comparing(event.candidate + 1, event.total)
+
     def _candidate_drawn(self, run: int, event: Any) -> None:
         if self._current(run):
             self._drawn.append(event)
+            self.session.result.answers.draw(event)
             if event.total > 1:
-                words = _("Comparing {number} of {total}")
-                self.session.noted(words.format(number=event.candidate + 1, total=event.total))
+                self.answers_changed.emit()
                 self.compared.emit(event.candidate + 1, event.total)
 
     def _target(self, run: int, event: Any) -> None:
@@ -225,7 +267,7 @@ class Controller(VersionDesk):
 
     def _token(self, run: int, event: Any) -> None:
         if self._current(run):
-            self.session.token(event.text)
+            self.session.token(event.text, event.candidate)
             if not self._code_timer.isActive():
                 self._code_timer.start()
 
@@ -233,7 +275,8 @@ class Controller(VersionDesk):
         if self._current(run):
             self.session.revised(event.answer, translated(event.note))
             self.changed.emit()
-            self.code_changed.emit("", False)
+            if self.session.result.answers.picked is None:
+                self.code_changed.emit("", False)
             self._show_code()
 
     def _done(self, run: int, event: Any) -> None:
@@ -243,34 +286,39 @@ class Controller(VersionDesk):
         stats, result = event.stats, self.session.result
         result.target = result.target or str(stats.get("target") or "html")
         try:
-            result.code = TASKS[result.target].extract(result.answer).rstrip("\n")
+            result.code = TASKS[result.target].extract(result.answers.final).rstrip("\n")
         except VisCodexError as error:
             self._failed(run, failure_of(error))
             return
         result.reason, result.note = event.reason, ""
+        result.limit, result.room = int(stats.get("limit", 0)), int(stats.get("room", 0))
         self.session.done(
             truncated=event.reason in CUT_OFF,
             tokens=int(stats.get("tokens", 0)),
             per_second=float(stats.get("tokens_per_second", 0.0)),
         )
-        self._record()
+        self._record(self._drawn)
         self.code_changed.emit(result.code, True)
+        self._keep_choice()
 
     def _cancelled(self, run: int, event: Any) -> None:
         if self._current(run):
             self._stopped()
 
     def _stopped(self) -> None:
-        """The conversion was cancelled: the newest whole code stays, else what there is of it."""
+        """The conversion was cancelled: answers that are complete stay, else what there is."""
         self._show_code()
         result = self.session.result
-        if any(one.png is not None for one in self._drawn):
-            best = max(self._drawn, key=lambda one: (one.likeness or {}).get("total") or 0.0)
-            result.code, result.target = best.code.rstrip("\n"), best.target
-            self._record()
+        kept = [*self._drawn, *result.answers.finished()]
+        code = best_of(kept, result.answers)
+        if code:
+            result.code = code
+            result.target = result.target or next((one.target for one in self._drawn), "html")
+            self._record(kept)
         else:
             self._put_back()
         self.session.cancelled()
+        self._load_ended()
         self.code_changed.emit(self.session.result.code, True)
 
     def _error(self, run: int, event: Any) -> None:
@@ -284,27 +332,30 @@ class Controller(VersionDesk):
                 return
             self._show_code()
             self._put_back()
+            failure = self._blamed(failure)
             self.session.failed(failure)
             picture = self.session.picture
             self.queue.note_failure("" if picture is None else picture.name)
             self.trouble.emit(failure)
             self.code_changed.emit(self.session.result.code, bool(self.session.result.code))
-        elif run == 0 and not self.session.busy:
-            self.trouble.emit(failure)
+        elif run == LOADS and failure.code != "cancelled":
+            self._load_failed(failure)
 
     def _ended(self, run: int) -> None:
         """A request is over; one that ended without a last word counts as a failure."""
-        if self._current(run):
+        if run == LOADS:
+            self._load_ended()
+        elif self._current(run):
             if self.session.state is State.CANCELLING:
                 self._stopped()
             else:
-                message = _("The model process ended without an answer.")
-                self._failed(run, Failure("worker_died", message))
+                self._failed(run, self._without_answer())
         if run == self.session.run:
             self._go_on()
 
     def _show_code(self) -> None:
         self._code_timer.stop()
+        self.answers_changed.emit()
         code = live_code(self.session.result.answer)
         if code != self.session.result.code:
             self.session.result.code = code
@@ -319,6 +370,8 @@ _HANDLERS: dict[str, Callable[[Controller, int, Any], None]] = {
     "text_read": Controller._text_read,
     "target": Controller._target,
     "token": Controller._token,
+    "candidate_done": Controller._candidate_done,
+    "comparing": Controller._comparing,
     "candidate_drawn": Controller._candidate_drawn,
     "revised": Controller._revised,
     "done": Controller._done,

@@ -14,7 +14,7 @@ from engine.client import EngineClient
 from engine.compare import Similarity
 from engine.errors import ErrorCode, VisCodexError
 from engine.hints import TextLine
-from engine.images import load_picture
+from engine.images import Loaded, read_picture
 from engine.improve import Drawn
 from engine.improver import Improver, Wishes
 from engine.models.store import BUNDLED, find_model
@@ -152,6 +152,8 @@ class Progress(StatusLine):
         elif isinstance(event, protocol.Token):
             self._tokens += 1
             self.say(f"writing, {self._tokens} tokens")
+        elif isinstance(event, protocol.Comparing):
+            self.say(f"comparing {event.candidate + 1} of {event.total}")
 
 
 def run(job: Job) -> Outcome:
@@ -162,14 +164,14 @@ def run(job: Job) -> Outcome:
             fails costs no code: it is the outcome's `failure`. No file is ever left half done.
         KeyboardInterrupt: after the engine has been stopped.
     """
-    load_picture(job.image)  # a picture that cannot be read is told before anything starts
+    loaded = read_picture(job.image)  # one that cannot be read is told before anything starts
     if job.out is not None:
         check_writable(job.out, folder_will_do=True)
     if job.preview is not None:
         check_writable(job.preview)
     with Progress() as progress, _client(job) as client:
         if job.target == "text":
-            return _read_text(job, client)
+            return _noting(loaded, _read_text(job, client))
         with Improver(client, job.wishes(client.best_of)) as improver:
             improver.warm_up()  # while the model is loaded
             outcome, answer = _listen(job, improver, progress)
@@ -179,7 +181,17 @@ def run(job: Job) -> Outcome:
             TASKS[outcome.target].extract(answer)  # tells why
         else:
             _take(improver.chosen, outcome, job)
-        return outcome
+        return _noting(loaded, outcome)
+
+
+def _noting(loaded: Loaded, outcome: Outcome) -> Outcome:
+    """The outcome, with a word on a picture that was made smaller."""
+    if loaded.full is not None:
+        across, down = loaded.full
+        size = f"{loaded.image.width} x {loaded.image.height}"
+        text = f"The picture was made smaller: from {across} x {down} to {size} pixels."
+        outcome.warnings.insert(0, text)
+    return outcome
 
 
 def _take(chosen: Drawn, outcome: Outcome, job: Job) -> None:
@@ -251,7 +263,7 @@ def _listen(job: Job, improver: Improver, progress: Progress) -> tuple[Outcome, 
             if event.message not in outcome.warnings:
                 outcome.warnings.append(event.message)
         elif isinstance(event, protocol.Token):
-            answer += event.text
+            answer += event.text if event.candidate == 0 else ""
         elif isinstance(event, protocol.Revised):
             answer = event.answer
         elif isinstance(event, protocol.Done):

@@ -13,7 +13,7 @@ from PySide6.QtGui import QImage
 from app.intake import Offer, Refused, cut, offers_from_mime
 from app.messages import WindowError
 from app.picture_queue import PictureQueue
-from app.session import Failure, Picture, Session, State
+from app.session import EngineState, Failure, Picture, Session, State
 from app.tasks import TaskRunner
 from app.versions import VersionTree
 from engine.errors import VisCodexError
@@ -146,7 +146,11 @@ class PictureDesk(QObject):
             return
         self._whole.clear()
         self._lay(picture)
-        if self.auto_start:
+        if not self.auto_start:
+            return
+        if self.session.engine is EngineState.MISSING:  # the picture waits for a model
+            self.trouble.emit(Failure("model_missing", ""))
+        else:
             self.generate()
 
     def _lay(self, picture: Picture) -> None:
@@ -171,6 +175,7 @@ class PictureDesk(QObject):
             self.auto_start
             and not self._reading
             and self.session.state is not State.CANCELLED
+            and self.session.engine is not EngineState.MISSING
             and not self.session.busy
         ):
             self._advance()

@@ -8,6 +8,7 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData
@@ -15,6 +16,9 @@ from PySide6.QtGui import QImage
 
 from app.i18n import _
 from app.session import Picture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 
@@ -44,14 +48,25 @@ class Offer:
     name: str
 
     def to_picture(self) -> Picture:
-        """Read and check the picture; run this off the GUI thread. Raises VisCodexError."""
-        from engine.images import load_picture
+        """Read and check the picture; run this off the GUI thread. Raises VisCodexError.
+
+        One with more pixels than can be worked with is made smaller.
+        """
+        from engine.images import MAX_FILE_BYTES, read_picture
 
         source = png_bytes(self.source) if isinstance(self.source, QImage) else self.source
-        image = load_picture(source)
-        buffer = io.BytesIO()
-        image.save(buffer, "PNG", compress_level=1)
-        return Picture(buffer.getvalue(), image.width, image.height, self.name)
+        loaded = read_picture(source)
+        image, full = loaded.image, loaded.full
+        while len(png := _encoded(image)) > MAX_FILE_BYTES:  # much detail: the engine takes less
+            full = full or image.size
+            image = image.resize((round(image.width * 0.8), round(image.height * 0.8)))
+        return Picture(png, image.width, image.height, self.name, full)
+
+
+def _encoded(image: Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def offers_from_mime(mime: QMimeData, name: str) -> list[Offer]:

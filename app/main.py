@@ -31,7 +31,7 @@ from app.views.windows import Windows
 from app.wiring import Engine
 
 _LOG = logging.getLogger(__name__)
-MODEL_FAULTS = frozenset({"model_missing", "model_broken", "model_mismatch"})
+MODEL_FAULTS = frozenset({"model_missing", "model_broken", "model_unsupported", "model_mismatch"})
 
 
 def main(image: Path | None = None, capture: bool = False, hidden: bool = False) -> int:

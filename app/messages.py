@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.i18n import N_, _
-from app.session import Failure, State
+from app.session import EngineState, Failure, Session, State
 from engine.errors import VisCodexError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ STATES: Mapping[State, StateText] = {
     State.LOADING: StateText(N_("Loading the model"), "busy", "busy"),
     State.ENCODING: StateText(N_("Reading the picture"), "busy", "busy"),
     State.GENERATING: StateText(N_("Writing code"), "busy", "busy"),
+    State.COMPARING: StateText(N_("Comparing"), "busy", "busy"),
     State.CANCELLING: StateText(N_("Stopping"), "busy", "busy"),
     State.DONE: StateText(N_("Done"), "done", "good"),
     State.TRUNCATED: StateText(N_("Stopped early"), "warning", "warn"),
@@ -37,14 +38,40 @@ STATES: Mapping[State, StateText] = {
 }
 
 
+ENGINES: Mapping[EngineState, StateText] = {
+    EngineState.LOADING: StateText(N_("Loading the model"), "busy", "busy"),
+    EngineState.FAILED: StateText(N_("The model could not be loaded"), "error", "bad"),
+    EngineState.MISSING: StateText(N_("No model yet"), "warning", "warn"),
+    EngineState.CRASHED: StateText(N_("The model process stopped"), "error", "bad"),
+}
+"""What is told of the model while no conversion runs."""
+
+COMPUTES = N_("Ready · {device}")
+
+
+def state_text(session: Session) -> StateText:
+    """What is to be told just now: of the conversion, or of the model where none runs."""
+    told = ENGINES.get(session.engine)
+    if told is None or session.busy:
+        return STATES[session.state]
+    if session.engine in {EngineState.LOADING, EngineState.CRASHED}:
+        return told
+    return told if session.state in {State.EMPTY, State.READY} else STATES[session.state]
+
+
 @dataclass(frozen=True)
 class ErrorText:
     """Title of an error, what to do in the window, and the actions offered beside it (names of the
-    action table)."""
+    action table).
+
+    `explained` errors offer what stands behind them: code, message and the end of the log.
+    """
 
     title: str
     advice: str
     actions: tuple[str, ...] = ()
+    explained: bool = False
+    tone: str = "bad"
 
 
 ERRORS: Mapping[str, ErrorText] = {
@@ -63,20 +90,45 @@ ERRORS: Mapping[str, ErrorText] = {
         N_("Snip a smaller part, or mark a part of this one."),
         ("open",),
     ),
+    "image_too_small": ErrorText(
+        N_("The picture is too small"),
+        N_("Snip a larger part, not less wide or high than a line of text."),
+        ("snip", "open"),
+    ),
     "model_missing": ErrorText(
-        N_("There is no model yet"),
-        N_("Choose one of those that are here, or download one."),
-        ("models",),
+        N_("No model yet"),
+        N_("Snips and pictures wait for one. Download a model, or choose one that is here."),
+        ("models", "retry"),
+        tone="warn",
     ),
     "model_broken": ErrorText(
         N_("The model file cannot be used"),
         N_("Remove the model and get it again, or choose another one."),
+        ("models", "retry"),
+        explained=True,
+    ),
+    "model_unsupported": ErrorText(
+        N_("This version cannot run the model"),
+        N_("Choose another model, or a newer version of VisCodex."),
         ("models",),
+        explained=True,
     ),
     "model_mismatch": ErrorText(
         N_("The two model files do not belong together"),
         N_("Give the vision file (mmproj) that was made with this model."),
         ("models",),
+    ),
+    "graphics_memory": ErrorText(
+        N_("The graphics card ran out of memory"),
+        N_("Try again on the processor: it is slower, but has more. Or choose a smaller model."),
+        ("retry", "retry_cpu", "models"),
+        explained=True,
+    ),
+    "graphics_crashed": ErrorText(
+        N_("The model process stopped. Restarted on the processor."),
+        N_("The graphics card is left alone for now. Try again."),
+        ("retry",),
+        explained=True,
     ),
     "context_full": ErrorText(
         N_("The picture and its code do not fit the model's memory"),
@@ -85,17 +137,19 @@ ERRORS: Mapping[str, ErrorText] = {
     "worker_died": ErrorText(
         N_("The model process stopped"),
         N_("Try again: it starts anew by itself. If this repeats, memory may be short."),
-        ("generate",),
+        ("retry",),
+        explained=True,
     ),
     "out_of_memory": ErrorText(
         N_("There was not enough memory"),
         N_("Close other programs, snip a smaller part, or choose a smaller model."),
-        ("generate", "models"),
+        ("retry", "models"),
+        explained=True,
     ),
     "no_code": ErrorText(
         N_("The model gave no code"),
         N_("Try again, or choose yourself what should come out."),
-        ("generate",),
+        ("retry",),
     ),
     "render_failed": ErrorText(
         N_("The code could not be drawn"),
@@ -109,7 +163,8 @@ ERRORS: Mapping[str, ErrorText] = {
     "timeout": ErrorText(
         N_("It took too long"),
         N_("Try again. If this repeats, close other programs or restart the computer."),
-        ("generate",),
+        ("retry",),
+        explained=True,
     ),
     "server_address": ErrorText(
         N_("The server has no such address or model"),
@@ -119,7 +174,7 @@ ERRORS: Mapping[str, ErrorText] = {
     "server_unreachable": ErrorText(
         N_("The server cannot be reached"),
         N_("Check the address, the network, and whether the server runs."),
-        ("generate", "models"),
+        ("retry", "models"),
     ),
     "server_untrusted": ErrorText(
         N_("The server cannot prove who it is"),
@@ -137,17 +192,19 @@ ERRORS: Mapping[str, ErrorText] = {
     "server_busy": ErrorText(
         N_("The server is busy"),
         N_("It may be loading its model. Try again in a moment."),
-        ("generate",),
+        ("retry",),
     ),
     "server_failed": ErrorText(
         N_("The server failed"),
         N_("Try again. If this repeats, the log of the server says why."),
-        ("generate",),
+        ("retry",),
+        explained=True,
     ),
     "server_garbled": ErrorText(
         N_("The server's answer cannot be read"),
         N_("Try again. If this repeats, check that the address is that of a model server."),
-        ("generate",),
+        ("retry",),
+        explained=True,
     ),
     "server_blind": ErrorText(
         N_("The server's model cannot see pictures"),
@@ -179,12 +236,13 @@ ERRORS: Mapping[str, ErrorText] = {
     "cancelled": ErrorText(
         N_("Cancelled"),
         N_("Start again when you like."),
-        ("generate",),
+        ("retry",),
     ),
     "internal": ErrorText(
         N_("Something went wrong in VisCodex"),
         N_("Try again. If this repeats, Diagnostics makes a report of it."),
-        ("generate", "diagnostics"),
+        ("retry", "diagnostics"),
+        explained=True,
     ),
     "history_broken": ErrorText(
         N_("The history could not be opened"),
@@ -248,13 +306,18 @@ class WindowError(VisCodexError):
 
 
 ACTION_LABELS: Mapping[str, str] = {
-    "generate": N_("Try again"),
     "open": N_("Open another picture…"),
     "snip": N_("Try again"),
     "refresh": N_("Draw again"),
     "models": N_("Choose a model…"),
 }
 """Texts of actions where they answer an error; the others keep their own."""
+
+LABELS_FOR: Mapping[tuple[str, str], str] = {
+    ("image_too_small", "snip"): N_("Snip again"),
+    ("model_missing", "models"): N_("Get a model…"),
+}
+"""Such of one error alone."""
 
 
 def advice(failure: Failure) -> str:
@@ -272,10 +335,11 @@ def error_text(code: str) -> ErrorText:
     return ERRORS.get(code, ERRORS["internal"])
 
 
-def label(action: QAction) -> str:
+def label(action: QAction, code: str = "") -> str:
     """What an action is called where it answers an error."""
     name = action.objectName()
-    return _(ACTION_LABELS[name]) if name in ACTION_LABELS else action.text()
+    words = LABELS_FOR.get((code, name)) or ACTION_LABELS.get(name)
+    return _(words) if words else action.text()
 
 
 def sentence(reason: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from app.answers import Answers
 from app.versions import CONVERSION, Version, VersionTree, title
 
 if TYPE_CHECKING:
@@ -25,11 +26,23 @@ class State(str, Enum):
     LOADING = "loading"  # the model is being loaded for this conversion
     ENCODING = "encoding"  # the picture is being read
     GENERATING = "generating"  # code arrives
+    COMPARING = "comparing"  # several answers are complete, each is drawn and measured
     CANCELLING = "cancelling"  # the user said stop, the engine has not answered yet
     DONE = "done"
     TRUNCATED = "truncated"  # stopped at the length limit
     CANCELLED = "cancelled"
     FAILED = "failed"
+
+
+class EngineState(str, Enum):
+    """What became of the model, whether a conversion runs or not."""
+
+    IDLE = "idle"  # not loaded
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"  # it could not be loaded
+    MISSING = "missing"  # there is none
+    CRASHED = "crashed"  # its process died; it starts anew on the processor
 
 
 class Input(str, Enum):
@@ -41,6 +54,8 @@ class Input(str, Enum):
     LOADING = "loading"
     ENCODING = "encoding"
     TOKEN = "token"
+    SETTLED = "settled"  # the engine has chosen the answer that counts
+    COMPARING = "comparing"
     DONE = "done"
     TRUNCATED = "truncated"
     CANCEL = "cancel"
@@ -48,8 +63,10 @@ class Input(str, Enum):
     FAILED = "failed"
 
 
-BUSY = frozenset({State.LOADING, State.ENCODING, State.GENERATING, State.CANCELLING})
+WORKING = (State.LOADING, State.ENCODING, State.GENERATING, State.COMPARING)
+BUSY = frozenset({*WORKING, State.CANCELLING})
 RESTING = frozenset({State.READY, State.DONE, State.TRUNCATED, State.CANCELLED, State.FAILED})
+LATE = (Input.LOADING, Input.ENCODING, Input.TOKEN, Input.SETTLED, Input.COMPARING)
 
 
 def _table() -> Mapping[tuple[State, Input], State]:
@@ -58,16 +75,20 @@ def _table() -> Mapping[tuple[State, Input], State]:
         table[state, Input.PICTURE] = State.READY
         table[state, Input.VERSION] = State.DONE
         table[state, Input.BEGIN] = State.LOADING
-    for state in (State.LOADING, State.ENCODING, State.GENERATING):
+    for state in WORKING:
         table[state, Input.CANCEL] = State.CANCELLING
+        # After a comparison a script that fails is written again.
         table[state, Input.TOKEN] = State.GENERATING
+        table[state, Input.SETTLED] = state
         table[state, Input.DONE] = State.DONE
         table[state, Input.TRUNCATED] = State.TRUNCATED
     table[State.LOADING, Input.LOADING] = State.LOADING
     table[State.LOADING, Input.ENCODING] = State.ENCODING
     table[State.ENCODING, Input.ENCODING] = State.ENCODING
+    table[State.GENERATING, Input.COMPARING] = State.COMPARING
+    table[State.COMPARING, Input.COMPARING] = State.COMPARING
     # Late events of an engine that has not yet seen the cancel change nothing.
-    for late in (Input.LOADING, Input.ENCODING, Input.TOKEN, Input.CANCEL):
+    for late in (*LATE, Input.CANCEL):
         table[State.CANCELLING, late] = State.CANCELLING
     # The answer may be complete by the time the cancel arrives: then it is complete.
     table[State.CANCELLING, Input.DONE] = State.DONE
@@ -88,12 +109,16 @@ class NotAllowed(Exception):
 
 @dataclass(frozen=True)
 class Picture:
-    """The source picture: PNG bytes, size in pixels, and a name for people."""
+    """The source picture: PNG bytes, size in pixels, and a name for people.
+
+    `full` is the size it had before it was made smaller, None where it was not.
+    """
 
     png: bytes
     width: int
     height: int
     name: str
+    full: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -113,15 +138,22 @@ class Result:
     target: str = ""  # "html" or "matplotlib"; "" while the model decides
     confidence: float | None = None
     reason: str = ""  # why the engine stopped
-    answer: str = ""  # raw text of the model
+    answers: Answers = field(default_factory=Answers)  # raw texts of the model
     code: str = ""  # the code in it, or what the user made of it
     tokens: int = 0
     seconds: float = 0.0
     tokens_per_second: float = 0.0
     edited: bool = False
     note: str = ""  # why the code is written again just now
+    limit: int = 0  # the most tokens of one answer; 0 where it is not known
+    room: int = 0  # how many the model could have written
     kind: str = CONVERSION  # of the version that comes of it, see app.versions
     instruction: str = ""  # what was asked for beyond the conversion
+
+    @property
+    def answer(self) -> str:
+        """The raw text that is shown."""
+        return self.answers.shown
 
 
 @dataclass
@@ -142,9 +174,13 @@ class Session:
     result: Result = field(default_factory=Result)
     failure: Failure | None = None
     progress: float | None = None  # of the present phase, 0..1; None where unknown
+    compared: tuple[int, int] = (0, 0)  # which of how many is compared just now
     run: int = 0  # number of the conversion; events of older ones are stale
+    engine: EngineState = EngineState.IDLE
+    load_progress: float | None = None
     model: str = ""
     device: str = ""
+    graphics: bool = False  # whether that is a graphics device
     device_note: str = ""  # what was chosen to compute on, and why
     _began: float = 0.0
     _first_token: float = 0.0
@@ -162,6 +198,11 @@ class Session:
     @property
     def can_cancel(self) -> bool:
         return self.busy and self.state is not State.CANCELLING
+
+    @property
+    def can_stop_loading(self) -> bool:
+        """Whether a model is loaded that no conversion waits for."""
+        return not self.busy and self.engine is EngineState.LOADING
 
     @property
     def elapsed(self) -> float:
@@ -189,7 +230,6 @@ class Session:
         self.result = Result(
             target=version.target,
             code=version.code,
-            answer=version.code,
             kind=version.kind,
             note=title(version),
         )
@@ -209,13 +249,26 @@ class Session:
         self._step(Input.BEGIN)
         return self.run
 
-    def loading(self, fraction: float | None) -> None:
-        self.progress = fraction
-        self._step(Input.LOADING)
+    def engine_loading(self, fraction: float | None) -> None:
+        """The model is being loaded, for a conversion or ahead of one."""
+        self.engine, self.load_progress = EngineState.LOADING, fraction
+        if self.state is State.LOADING:
+            self.progress = fraction
+            self._step(Input.LOADING)
+        else:
+            self._tell(self.state)
 
-    def engine_ready(self, model: str, device: str, note: str = "") -> None:
+    def engine_ready(self, model: str, device: str, note: str = "", graphics: bool = False) -> None:
         """Remember what answers; possible in every state, since engines also start idle."""
         self.model, self.device, self.device_note = model, device, note
+        self.graphics = graphics
+        self.engine_changed(EngineState.READY)
+
+    def engine_changed(self, state: EngineState) -> None:
+        """The model is something else now; possible in every state."""
+        self.engine, self.load_progress = state, None
+        if state is not EngineState.READY:
+            self.graphics = False
         self._tell(self.state)
 
     def encoding(self, fraction: float | None) -> None:
@@ -234,13 +287,13 @@ class Session:
         self.result.confidence = confidence
         self._tell(self.state)
 
-    def token(self, text: str) -> None:
-        """Add a piece of the answer."""
+    def token(self, text: str, candidate: int = 0) -> None:
+        """Add a piece of an answer."""
         self._check(Input.TOKEN)
         if self.state is not State.CANCELLING:
             now = self.clock()
             self._first_token = self._first_token or now
-            self.result.answer += text
+            self.result.answers.add(text, candidate)
             self.result.tokens += 1
             self.progress = None
             passed = now - self._first_token
@@ -250,15 +303,37 @@ class Session:
 
     def revised(self, answer: str, note: str) -> None:
         """The answer so far gives way to another one, or to one that was there before."""
-        self._check(Input.TOKEN)
-        self.result.answer, self.result.code = answer, ""
+        given = Input.SETTLED if answer else Input.TOKEN
+        self._check(given)
+        self.result.answers.give_way(answer)
+        self.result.code = ""
         self.result.note = note
-        self._step(Input.TOKEN)
+        self.progress = None
+        self._step(given)
 
-    def noted(self, note: str) -> None:
-        """What is done just now, in words, until the next phase."""
-        self.result.note = note
+    def comparing(self, number: int, total: int) -> None:
+        """Answer `number` (from 1) of `total` is drawn and compared now."""
+        self._check(Input.COMPARING)
+        self.compared = (number, total)
+        self.result.note = ""
+        self.progress = (number - 1) / total
+        self._step(Input.COMPARING)
+
+    @property
+    def can_watch(self) -> bool:
+        """Whether there are several answers at work to look at."""
+        return self.state in {State.GENERATING, State.COMPARING} and len(self.result.answers) > 1
+
+    def watch(self, candidate: int) -> bool:
+        """Show another answer; while they are compared it is the user's own choice, which wins."""
+        answers = self.result.answers
+        if not self.can_watch or candidate not in answers.by_number:
+            return False
+        answers.watched = candidate
+        if self.state is State.COMPARING:
+            answers.picked = candidate
         self._tell(self.state)
+        return True
 
     def done(self, truncated: bool = False, tokens: int = 0, per_second: float = 0.0) -> None:
         """The answer is complete, or cut off at the length limit."""

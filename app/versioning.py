@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -10,14 +10,15 @@ from PySide6.QtCore import QObject, Signal
 from app.asides import Asides
 from app.i18n import _
 from app.incoming import PictureDesk
-from app.versions import Version
+from app.versions import Drawn, Version
 
 
 class VersionDesk(PictureDesk):
     """A desk whose picture has code in versions.
 
     `code_changed(code, final)` while and after code arrives, `text_read(lines)` with what was read
-    in the picture, `compared(number, total)` when one of several answers has been drawn,
+    in the picture, `answers_changed()` while several answers are written or compared,
+    `compared(number, total)` when one of several answers has been drawn,
     `versions_changed()`, `complete(tree, versions)` with versions that will not
     change any more, `chosen(tree, version)` when the user put one on top, and `told(text)` for what
     is worth a word.
@@ -25,6 +26,7 @@ class VersionDesk(PictureDesk):
 
     code_changed = Signal(str, bool)
     text_read = Signal(list)
+    answers_changed = Signal()
     compared = Signal(int, int)
     versions_changed = Signal()
     complete = Signal(object, list)
@@ -87,20 +89,31 @@ class VersionDesk(PictureDesk):
         if version is not None:
             self.code_changed.emit(version.code, True)
 
-    def _record(self) -> None:
+    def _record(self, answers: Sequence[Drawn]) -> None:
         """Make versions of what this conversion brought."""
         result, tree = self.session.result, self.session.versions
         if not result.code.strip():
             return
         had_some = tree.current is not None
         made = tree.add_run(
-            result.kind, result.instruction, result.target or "html", result.code, self._drawn
+            result.kind, result.instruction, result.target or "html", result.code, answers
         )
         if made:
             self.complete.emit(tree, made)
         elif had_some:
             self.told.emit(_("No change"))
         self.versions_changed.emit()
+
+    def _keep_choice(self) -> None:
+        """The answer that was picked while all were compared comes on top."""
+        answers = self.session.result.answers
+        if answers.picked is None:
+            return
+        code = answers.by_number[answers.picked].code
+        for version in self.session.versions.candidates():
+            if version.code == code:
+                self.choose_version(version.id)
+                return
 
     def _put_back(self) -> None:
         """A conversion that ended without an answer leaves the version that was there."""

@@ -44,6 +44,10 @@ class ModelClient:
         self._present().warm_up()
         return iter(self._client.start())
 
+    def leave_graphics(self) -> None:
+        """Compute on the processor alone from now on."""
+        self._client.leave_graphics()
+
     def convert(self, request: Any) -> Iterator[Any]:
         return self._present().convert(request)
 
@@ -54,6 +58,8 @@ class ModelClient:
     def cancel(self) -> None:
         if self._improver is not None:
             self._improver.cancel()
+        else:
+            self._client.cancel()
 
     def close(self) -> None:
         self._client.close()

@@ -98,6 +98,14 @@ class EngineClient:
                 self._model = model
             yield from self._guarded(None)
 
+    def leave_graphics(self) -> None:
+        """Compute on the processor alone from now on; the next request loads the model anew where
+        a graphics device holds it."""
+        with self._busy:
+            self._graphics = False
+            if self._ready is not None and self._ready.graphics:
+                self._loaded = None
+
     def convert(self, request: ConvertRequest) -> Iterator[Event]:
         """Serve a request; the model is loaded first where it is not yet."""
         with self._busy:

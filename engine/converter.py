@@ -146,10 +146,12 @@ def _steps(emit: Emit, kind: type[Encoding] | type[Prefilling]) -> Callable[[flo
 
 @dataclass
 class _Clock:
-    """Seconds since the start of a request, by name."""
+    """Seconds since the start of a request, by name; and how long an answer may be, in tokens."""
 
     began: float = field(default_factory=time.perf_counter)
     marks: dict[str, float] = field(default_factory=dict)
+    limit: int = 0
+    room: int = 0
 
     def now(self) -> float:
         return time.perf_counter() - self.began
@@ -327,11 +329,12 @@ class Converter:
 
         for number in range(request.candidates):
             emit(Token(task.prefill + request.begun, number))
+        clock.limit, clock.room = min(wanted, free), free
         return write(
             self.session,
             self._samplings(request),
             task.prefill + request.begun,
-            min(wanted, free),
+            clock.limit,
             # Guesses pay where a pass mostly waits for weights. A small model lies in the
             # processor's cache: there a row more costs as much as a pass more.
             old=None if self.session.small else old,
@@ -384,6 +387,8 @@ class Converter:
             "prompt_tokens": prefilled.cells,
             "reused_tokens": prefilled.reused,
             "tokens": tokens,
+            "limit": clock.limit,
+            "room": clock.room,
             "tokens_per_second": round(speed, 2),
             "finish_reason": answers[0].reason,
         }

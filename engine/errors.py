@@ -11,8 +11,10 @@ class ErrorCode(str, Enum):
     bad_input = "bad_input"
     unsupported_image = "unsupported_image"
     image_too_large = "image_too_large"
+    image_too_small = "image_too_small"
     model_missing = "model_missing"
     model_broken = "model_broken"
+    model_unsupported = "model_unsupported"
     model_mismatch = "model_mismatch"
     context_full = "context_full"
     worker_died = "worker_died"
@@ -44,8 +46,10 @@ _INPUT_CODES = frozenset(
         ErrorCode.bad_input,
         ErrorCode.unsupported_image,
         ErrorCode.image_too_large,
+        ErrorCode.image_too_small,
         ErrorCode.model_missing,
         ErrorCode.model_broken,
+        ErrorCode.model_unsupported,
         ErrorCode.model_mismatch,
         ErrorCode.server_address,
         ErrorCode.server_blind,

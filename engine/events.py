@@ -14,6 +14,7 @@ from engine.hints import TextLine
 _SHAPES: Mapping[str, tuple[type, ...]] = {
     "str": (str,),
     "int": (int,),
+    "bool": (bool,),
     "float": (float, int),
     "float | None": (float, int, type(None)),
     "dict[str, Any]": (dict,),
@@ -40,7 +41,8 @@ class _Event:
         for item in fields(cls):
             value = values.get(item.name)
             wanted = _SHAPES[str(item.type)]
-            if item.name in values and (isinstance(value, bool) or not isinstance(value, wanted)):
+            odd = isinstance(value, bool) != (wanted == (bool,)) or not isinstance(value, wanted)
+            if item.name in values and odd:
                 raise TypeError(f"{item.name} is no {item.type}")
         return cls(**values)
 
@@ -70,7 +72,7 @@ class Loading(_Event):
 class Ready(_Event):
     """The model is loaded: its name, the device it runs on, its context in cells.
 
-    `note` says in words what was chosen and why.
+    `note` says in words what was chosen and why, `graphics` whether a graphics device computes.
     """
 
     event: ClassVar[str] = "ready"
@@ -79,6 +81,7 @@ class Ready(_Event):
     device: str
     context: int
     note: str = ""
+    graphics: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,18 @@ class CandidateDone(_Event):
 
 
 @dataclass(frozen=True)
+class Comparing(_Event):
+    """Code number `candidate` of `total` is drawn and compared with the picture now.
+
+    Comes before each `candidate_drawn` where there are several, from `engine.improver`.
+    """
+
+    event: ClassVar[str] = "comparing"
+    candidate: int
+    total: int
+
+
+@dataclass(frozen=True)
 class CandidateDrawn(_Event):
     """Code that was drawn and compared with the picture, as number `candidate` of `total`.
 
@@ -211,7 +226,8 @@ class Done(_Event):
     `stats`, all seconds unless said otherwise: load (of the model, in the first request after it,
     else 0), encode, hints, first_token and total (from the start of the request, without load);
     prompt_tokens, reused_tokens, tokens (counts), tokens_per_second, finish_reason, target;
-    hint_lines in the prompt, and hints_left_out because the context has no room for them.
+    hint_lines in the prompt, and hints_left_out because the context has no room for them; limit,
+    the most tokens of one answer, and room, how many the context would have held.
     """
 
     event: ClassVar[str] = "done"
@@ -267,6 +283,7 @@ Event = (
     | Notice
     | Revised
     | CandidateDone
+    | Comparing
     | CandidateDrawn
     | Done
     | Cancelled
@@ -287,6 +304,7 @@ EVENTS: Mapping[str, type[Event]] = {
         Notice,
         Revised,
         CandidateDone,
+        Comparing,
         CandidateDrawn,
         Done,
         Cancelled,

@@ -19,7 +19,9 @@ from engine.errors import ErrorCode, VisCodexError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 MAX_FILE_BYTES = 64_000_000
-MAX_PIXELS = 64_000_000
+MAX_PIXELS = 40_000_000  # of a picture as it is worked with; larger ones are made smaller
+MOST_PIXELS = 160_000_000  # of a picture that is decoded at all: 640 MB while it is read
+STRIP, OVERLAP = 256, 4  # rows of what becomes of a picture that is made smaller
 MIN_SIDE = 8
 MAX_ASPECT = 40.0
 
@@ -61,11 +63,25 @@ def _read_bytes(source: Path | bytes) -> tuple[bytes, str]:
         ) from None
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A picture, and its size before it was made smaller (None where it was not)."""
+
+    image: Image.Image
+    full: tuple[int, int] | None = None
+
+
 def load_picture(source: Path | bytes) -> Image.Image:
+    """The picture of `read_picture` alone."""
+    return read_picture(source).image
+
+
+def read_picture(source: Path | bytes) -> Loaded:
     """Decode a picture file or its bytes to RGB: EXIF orientation applied, alpha laid on white.
 
-    PNG, JPEG, WebP, BMP and GIF (first frame). Raises VisCodexError for everything else, for
-    broken files and for sizes outside the limits, before the pixels are decoded where possible.
+    PNG, JPEG, WebP, BMP and GIF (first frame). One of more than MAX_PIXELS is made smaller. Raises
+    VisCodexError for everything else, for broken files and for sizes outside the limits, before
+    the pixels are decoded where possible.
     """
     data, name = _read_bytes(source)
     if not data:
@@ -73,9 +89,14 @@ def load_picture(source: Path | bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            picture = Image.open(io.BytesIO(data), formats=FORMATS)
+            picture: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         check_size(*picture.size, name)
+        full, small = picture.size, _small_enough(*picture.size)
+        if small != full:
+            picture.draft(None, small)  # a JPEG is decoded at a fraction of its size
         picture.load()
+        if small != full:
+            picture = _shrunk(picture, small)  # the large one is free to go
         oriented = ImageOps.exif_transpose(picture)
     except (VisCodexError, MemoryError):  # the picture is not to blame for short memory
         raise
@@ -95,7 +116,36 @@ def load_picture(source: Path | bytes) -> Image.Image:
             f"{name} is damaged or incomplete.",
             "Save the picture again.",
         ) from error
-    return _flatten(oriented)
+    if small == full:
+        return Loaded(_flatten(oriented))
+    return Loaded(oriented, full if oriented.size == small else full[::-1])
+
+
+def _small_enough(width: int, height: int) -> tuple[int, int]:
+    """The size at which a picture is worked with."""
+    scale = math.sqrt(MAX_PIXELS / (width * height))
+    return (width, height) if scale >= 1 else (int(width * scale), int(height * scale))
+
+
+def _shrunk(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """A picture as RGB of another size; what tells of its orientation stays with it.
+
+    Strip by strip, so that there is never a second picture of the full size. Strips overlap by
+    what the filter looks at: no seam is left.
+    """
+    width, height = size
+    scale = picture.height / height
+    small = Image.new("RGB", size)
+    for top in range(0, height, STRIP):
+        bottom = min(top + STRIP, height)
+        first, last = max(0, top - OVERLAP), min(height, bottom + OVERLAP)
+        above, below = math.floor(first * scale), min(picture.height, math.ceil(last * scale))
+        strip = _flatten(picture.crop((0, above, picture.width, below)))
+        box = (0.0, first * scale - above, float(picture.width), last * scale - above)
+        strip = strip.resize((width, last - first), Image.Resampling.BICUBIC, box)
+        small.paste(strip.crop((0, top - first, width, bottom - first)), (0, top))
+    small.info.update({name: picture.info[name] for name in ("exif",) if name in picture.info})
+    return small
 
 
 def check_bytes(size: int, name: str = "The picture") -> None:
@@ -110,22 +160,22 @@ def check_bytes(size: int, name: str = "The picture") -> None:
 
 def check_size(width: int, height: int, name: str = "The picture") -> None:
     """Refuse pictures with too many pixels, too few, or too long a side for its other."""
-    if width * height > MAX_PIXELS:
+    if width * height > MOST_PIXELS:
         raise _refuse(
             ErrorCode.image_too_large,
             f"{name} has {width} x {height} pixels; "
-            f"the limit is {MAX_PIXELS // 1_000_000} million.",
+            f"the limit is {MOST_PIXELS // 1_000_000} million.",
             "Crop or shrink it.",
         )
     if min(width, height) < MIN_SIDE:
         raise _refuse(
-            ErrorCode.unsupported_image,
+            ErrorCode.image_too_small,
             f"{name} is only {width} x {height} pixels; each side needs at least {MIN_SIDE}.",
             "Snip a larger region.",
         )
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise _refuse(
-            ErrorCode.unsupported_image,
+            ErrorCode.image_too_small,
             f"{name} is {width} x {height} pixels, too narrow to read.",
             "Snip a region that is less long for its width.",
         )

@@ -2,8 +2,8 @@
 
 Of several answers the likest wins (of those to an instruction the first that draws), a script that
 fails is written again, a picture beyond the model's reach is converted in parts as well. What a
-listener sees: the first answer as it is written, and `revised` events where it gives way to
-another.
+listener sees: all answers as they are written, by candidate, then `comparing` and
+`candidate_drawn`, and `revised` events where the first gives way to another.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from engine.protocol import (
     Cancelled,
     CandidateDone,
     CandidateDrawn,
+    Comparing,
     ConvertRequest,
     Done,
     Error,
@@ -122,8 +123,8 @@ class Improver:
         self._drawer.close()  # a script that still runs ends with its process
 
     def convert(self, request: ConvertRequest) -> Iterator[Event]:
-        """The events of a conversion; `revised` and `candidate_drawn` are ours, all others the
-        client's."""
+        """The events of a conversion; `revised`, `comparing` and `candidate_drawn` are ours, all
+        others the client's."""
         self._stopped.clear()
         self._lines, self.tried, self.chosen = [], [], None
         heard = _Heard(request.target)
@@ -150,7 +151,7 @@ class Improver:
     # Writing ------------------------------------------------------------------------------------
 
     def _listen(self, request: ConvertRequest, heard: _Heard) -> Iterator[Event]:
-        """Pass on what belongs to the first answer, remember all; the end is kept back."""
+        """Pass on and remember what comes; the end is kept back."""
         for event in self._client.convert(request):
             if isinstance(event, (Done, Error, Cancelled)):
                 if isinstance(event, Done):
@@ -160,12 +161,9 @@ class Improver:
                 return
             if isinstance(event, CandidateDone):
                 heard.reasons[event.candidate] = event.reason
-                continue
-            if isinstance(event, Token):
+            elif isinstance(event, Token):
                 number = event.candidate
                 heard.answers[number] = heard.answers.get(number, "") + event.text
-                if event.candidate:
-                    continue
             elif isinstance(event, Target):
                 heard.target = event.name
             elif isinstance(event, TextRead):
@@ -191,7 +189,7 @@ class Improver:
             return
         judge = Judge(self._drawer, picture, self._lines)
         for code in codes:
-            yield self._drawn(judge.judge(code, target), len(codes))
+            yield from self._drawn(judge, code, target, len(codes))
             if self._stopped.is_set():
                 return
         if reach is not None and not self._stopped.is_set():
@@ -200,7 +198,7 @@ class Improver:
             with contextlib.suppress(VisCodexError):
                 page = convert_parts(picture, reach, lambda png: self._ask(replace(one, image=png)))
                 if page is not None:
-                    yield self._drawn(judge.judge(page, target))
+                    yield from self._drawn(judge, page, target)
         for turn in range(1, repairs + 1):
             failed = settled(self.tried, old)
             if failed.problem is None or failed.problem.code not in REPAIRABLE:
@@ -215,7 +213,7 @@ class Improver:
                 repair_request(request, failed, turn, takes_instructions=told), again
             )
             for code in again.codes():
-                yield self._drawn(judge.judge(code, target))
+                yield from self._drawn(judge, code, target)
                 shown = code
         if self._stopped.is_set():
             return
@@ -228,10 +226,14 @@ class Improver:
             stats = {**heard.end.stats, "finish_reason": reason}
             heard.end = replace(heard.end, reason=reason, stats=stats)
 
-    def _drawn(self, one: Drawn, total: int = 0) -> CandidateDrawn:
-        """Remember what was drawn, and the event that tells of it."""
-        self.tried.append(one)
-        return _told(one, len(self.tried) - 1, max(total, len(self.tried)))
+    def _drawn(self, judge: Judge, code: str, target: str, total: int = 0) -> Iterator[Event]:
+        """Draw and compare a code, remember it, and tell of both."""
+        number = len(self.tried)
+        total = max(total, number + 1)
+        if total > 1:
+            yield Comparing(number, total)
+        self.tried.append(judge.judge(code, target))
+        yield _told(self.tried[-1], number, total)
 
     def _reach(
         self, request: ConvertRequest, target: str, picture: Image.Image

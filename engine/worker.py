@@ -191,7 +191,9 @@ class Worker:
         )
         self._load_seconds = round(time.perf_counter() - began, 4)
         device = plan.device or f"CPU, {session.threads} threads"
-        ready = protocol.Ready(loaded.card.name, device, session.context_cells, plan.reason)
+        ready = protocol.Ready(
+            loaded.card.name, device, session.context_cells, plan.reason, bool(plan.device)
+        )
         self._events.write(ready, number)
 
     def _unload(self) -> None:

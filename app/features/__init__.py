@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QSize
 
 from app.features.archiving import Archiving
+from app.features.failing import Failing
 from app.features.queueing import Queueing
 from app.features.refining import Refining
 from app.features.source import SourceTools
@@ -24,6 +25,7 @@ class Features:
     """All of them, made once for a window."""
 
     def __init__(self, window: MainWindow) -> None:
+        self.failing = Failing(window)
         self.source = SourceTools(window)
         self.refining = Refining(window, self.source)
         self.archiving = Archiving(window, self.refining.versions)

@@ -35,7 +35,6 @@ class Refining(QObject):
         for name, slot in (
             ("refine_box", self._focus),
             ("again", controller.again),
-            ("go_on", controller.go_on),
             ("version_back", lambda: controller.step_version(forward=False)),
             ("version_forward", lambda: controller.step_version(forward=True)),
             ("candidate_before", lambda: self.strip.step(-1)),
@@ -46,6 +45,8 @@ class Refining(QObject):
         self.bar.wanted.connect(self._refine)
         self.bar.unmarked.connect(lambda: source.view.set_region(None))
         self.strip.chosen.connect(controller.choose_version)
+        self.strip.watched.connect(controller.watch)
+        controller.answers_changed.connect(self._show_answers)
         self.versions.chosen.connect(controller.choose_version)
         source.view.region_changed.connect(self.bar.show_region)
         controller.changed.connect(self._refresh)
@@ -67,8 +68,7 @@ class Refining(QObject):
         session = self.controller.session
         self.bar.show_session(session)
         self.bar.setVisible(session.picture is not None)
-        self.strip.setEnabled(not session.busy)
-        self._window.actions_by_name["go_on"].setEnabled(self.controller.can_go_on)
+        self._show_answers()
         self.versions.list.setEnabled(not session.busy)
         if self._changes_opened and session.busy:
             self._close_changes()
@@ -76,7 +76,6 @@ class Refining(QObject):
     def _show_versions(self) -> None:
         tree = self.controller.session.versions
         self.versions.show_tree(tree)
-        self.strip.show_candidates(tree.candidates(), tree.current)
         # What is being typed is compared with the code as it came, and that needs no telling.
         typing = tree.current is not None and tree.current.id == tree.open_edit
         before = None if typing else tree.back()
@@ -87,6 +86,17 @@ class Refining(QObject):
         elif self._changes_opened and tree.current is None:
             self._close_changes()
         self._refresh()
+
+    def _show_answers(self) -> None:
+        """The answers at work where there are several, else those of the version on top."""
+        session = self.controller.session
+        if session.busy and len(session.result.answers) > 1:
+            self.strip.show_answers(session)
+            self.strip.setEnabled(session.can_watch)
+        else:
+            tree = session.versions
+            self.strip.show_candidates(tree.candidates(), tree.current)
+            self.strip.setEnabled(not session.busy)
 
     def _completed(self, tree: VersionTree, versions: list[Version]) -> None:
         """After an instruction people want to see what it has changed."""

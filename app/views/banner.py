@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout
+from PySide6.QtGui import QAction, QResizeEvent
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.i18n import _
+from app.views.banner_details import BannerDetails
 from app.views.dress import Dresser, IconLabel, announce
 
 _ICONS = {"bad": "error", "warn": "warning", "info": "info"}
 _TOKENS = {"bad": "bad", "warn": "warn", "info": "accent"}
+LEAST_WORDS = 360
+"""Width in pixels that words and icons get beside the buttons, at least."""
 
 
 class Banner(QFrame):
@@ -32,7 +44,9 @@ class Banner(QFrame):
         self._text.setWordWrap(True)
         self._text.setTextFormat(Qt.TextFormat.PlainText)  # messages may quote foreign text
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._buttons = QHBoxLayout()
+        row = QWidget()
+        self._buttons = QHBoxLayout(row)
+        self._buttons.setContentsMargins(0, 0, 0, 0)
         self._buttons.setSpacing(6)
         self._close = QToolButton()
         self._close.setObjectName("flat")
@@ -50,12 +64,19 @@ class Banner(QFrame):
         words.addWidget(self._title)
         words.addWidget(self._text)
         words.addWidget(self._detail)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(14, 9, 8, 9)
+        self.details = BannerDetails(dresser)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(14, 9, 8, 9)
+        column.setSpacing(6)
+        layout = QHBoxLayout()
         layout.setSpacing(12)
+        column.addLayout(layout)
+        column.addWidget(self.details)
         layout.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
-        layout.addLayout(words, 1)
-        layout.addLayout(self._buttons)
+        self._middle = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._middle.addLayout(words, 1)
+        self._middle.addWidget(row, 0, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        layout.addLayout(self._middle, 1)
         layout.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
         self.hide()
 
@@ -78,11 +99,12 @@ class Banner(QFrame):
         text: str,
         actions: Sequence[QAction | tuple[str, object]] = (),
         detail: str = "",
+        more: Callable[[], str] | None = None,
     ) -> None:
         """Show a message; `tone` is "bad", "warn" or "info".
 
         `actions` are QActions or pairs of a text and a callable; `detail` is what happened exactly,
-        as the part that failed puts it.
+        as the part that failed puts it; `more` gives what a button "Details" unfolds.
         """
         self._clear()
         self.setProperty("tone", tone)
@@ -96,10 +118,25 @@ class Banner(QFrame):
         self._detail.setVisible(bool(detail))
         for entry in actions:
             self._buttons.addWidget(self._button(entry))
+        self.details.offer(more)
+        if more is not None:
+            self._buttons.addWidget(self.details.make_button())
+        self._arrange()
         spoken = "\n".join(filter(None, (title, text, detail)))
         self.setAccessibleName(spoken)
         self.show()
         announce(self, spoken, urgent=tone == "bad")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Buttons stand below the words where they would leave them no room beside."""
+        wanted = self._buttons.sizeHint().width()
+        low = self.width() - wanted < LEAST_WORDS and wanted > 0
+        way = QBoxLayout.Direction
+        self._middle.setDirection(way.TopToBottom if low else way.LeftToRight)
 
     def dismiss(self) -> None:
         """Take the message away."""

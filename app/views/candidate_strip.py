@@ -1,11 +1,11 @@
-"""All answers to one request beside each other, the likest first."""
+"""All answers to one request beside each other: as they are written, then the likest first."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QIcon, QImage, QKeyEvent, QPixmap
+from PySide6.QtGui import QIcon, QKeyEvent, QPixmap
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -16,18 +16,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.i18n import N_, _
+from app.i18n import _
+from app.session import Session
 from app.versions import Version
+from app.views.candidate_faces import Face, of_answers, of_versions
 from app.views.dress import Dresser, tab_to_chosen
 from app.views.versions_list import VersionsModel
 
 LARGE, SMALL = QSize(104, 66), QSize(48, 30)
-PARTS = (
-    ("layout", N_("layout {percent} %")),
-    ("colour", N_("colour {percent} %")),
-    ("pixels", N_("pixels {percent} %")),
-    ("text", N_("text {percent} %")),
-)
 
 
 class _Card(QToolButton):
@@ -35,38 +31,21 @@ class _Card(QToolButton):
 
     stepped = Signal(int)
 
-    def __init__(self, version: Version, place: int, count: int) -> None:
+    def __init__(self, face: Face) -> None:
         super().__init__()
-        self.version = version
+        self.face = face
         self.setObjectName("candidate")
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.refresh(place, count)
+        self.refresh(face)
 
-    def refresh(self, place: int, count: int) -> None:
-        """Say what is known of the answer by now."""
-        alike, problem = self.version.similarity, self.version.problem
-        percent = "–" if alike is None else f"{round(100 * alike)} %"
-        self.setText(_("Draws nothing") if problem else percent)
-        told = problem or _("not compared")
-        if alike is not None and not problem:
-            told = _("{percent} % alike").format(percent=round(100 * alike))
-        # L10N: facts say how like the picture it is, or what is wrong with it.
-        name = _("Candidate {number} of {total}, {facts}")
-        self.setAccessibleName(name.format(number=place, total=count, facts=told))
-        self.setToolTip(self._tip())
-
-    def _tip(self) -> str:
-        figures = self.version.likeness
-        if not figures:
-            number = self.version.candidate + 1
-            return self.version.problem or _("Candidate {number}").format(number=number)
-        parts = [
-            _(words).format(percent=round(100 * value))
-            for key, words in PARTS
-            if (value := figures.get(key)) is not None
-        ]
-        return _("Likeness to the picture: {parts}").format(parts=", ".join(parts))
+    def refresh(self, face: Face) -> None:
+        """Show what is known of the answer by now."""
+        self.face = face
+        self.setText(face.text)
+        self.setAccessibleName(face.name)
+        self.setToolTip(face.tip)
+        self.setChecked(face.chosen)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()))
@@ -77,9 +56,13 @@ class _Card(QToolButton):
 
 
 class CandidateStrip(QScrollArea):
-    """`chosen(number)` of the version picked. Hidden where there is one answer only."""
+    """`chosen(number)` of the version picked, `watched(number)` of an answer that is at work.
+
+    Hidden where there is one answer only.
+    """
 
     chosen = Signal(int)
+    watched = Signal(int)
 
     def __init__(self, dresser: Dresser, model: VersionsModel) -> None:
         super().__init__()
@@ -93,6 +76,7 @@ class CandidateStrip(QScrollArea):
         self._dresser = dresser
         self._model = model
         self._size = LARGE
+        self._at_work = False
         inside = QWidget()
         inside.setObjectName("strip")
         self._layout = QHBoxLayout(inside)
@@ -121,14 +105,24 @@ class CandidateStrip(QScrollArea):
             self._dress()
 
     def show_candidates(self, versions: Sequence[Version], current: Version | None) -> None:
-        """Show the answers in this order, `current` as the one picked."""
-        wanted = list(versions) if len(versions) > 1 else []
-        if [card.version for card in self.cards] != wanted:
+        """Show complete answers in this order, `current` as the one picked."""
+        self._show(of_versions(versions, current), False)
+
+    def show_answers(self, session: Session) -> None:
+        """Show answers while they are written and compared."""
+        self._show(of_answers(session), True)
+
+    def _show(self, faces: Sequence[Face], at_work: bool) -> None:
+        wanted = list(faces) if len(faces) > 1 else []
+        if at_work != self._at_work or [c.face.key for c in self.cards] != [f.key for f in wanted]:
+            self._at_work = at_work
             self._rebuild(wanted)
-        for place, card in enumerate(self.cards, 1):
-            card.refresh(place, len(self.cards))
-            card.setChecked(card.version is current)
-            if card.isChecked():
+        for card, face in zip(self.cards, wanted, strict=True):
+            before = card.face
+            card.refresh(face)
+            if face.source is not before.source or face.icon != before.icon:
+                self._dress_card(card)
+            if face.chosen and not before.chosen:
                 self.ensureWidgetVisible(card)
         self.setVisible(bool(wanted))
 
@@ -142,33 +136,44 @@ class CandidateStrip(QScrollArea):
                 card.setFocus()
             card.click()
 
-    def _rebuild(self, versions: Sequence[Version]) -> None:
+    def _rebuild(self, faces: Sequence[Face]) -> None:
+        had_focus = any(card.hasFocus() for card in self.cards)
         for old in self.cards:
             self._group.removeButton(old)
             old.hide()
             old.deleteLater()
-        self.cards = [_Card(one, n + 1, len(versions)) for n, one in enumerate(versions)]
+        self.cards = [_Card(face) for face in faces]
+        picked = self.watched if self._at_work else self.chosen
         for place, card in enumerate(self.cards):
             self._group.addButton(card)
             self._layout.insertWidget(place, card)
             card.stepped.connect(self.step)
-            card.clicked.connect(lambda *_, number=card.version.id: self.chosen.emit(number))
+            card.clicked.connect(lambda *_, key=card.face.key: picked.emit(key))
+            if card.face.chosen:
+                self.ensureWidgetVisible(card)
+                if had_focus:  # whoever watched goes on where the answers are complete
+                    card.setFocus()
         self._dress()
 
     def _dress(self) -> None:
         for card in self.cards:
-            image = self._model.image(card.version)
-            card.setIconSize(self._size)
-            style = Qt.ToolButtonStyle
-            card.setToolButtonStyle(
-                style.ToolButtonTextBesideIcon
-                if self._size == SMALL
-                else style.ToolButtonTextUnderIcon
-            )
-            card.setIcon(self._icon(image))
+            self._dress_card(card)
         self.updateGeometry()
 
-    def _icon(self, image: QImage) -> QIcon:
+    def _dress_card(self, card: _Card) -> None:
+        card.setIconSize(self._size)
+        style = Qt.ToolButtonStyle
+        card.setToolButtonStyle(
+            style.ToolButtonTextBesideIcon if self._size == SMALL else style.ToolButtonTextUnderIcon
+        )
+        card.setIcon(self._icon(card.face))
+
+    def _icon(self, face: Face) -> QIcon:
+        source = face.source
+        if isinstance(source, Version):
+            image = self._model.image(source)
+        else:
+            image = self._model.picture(None if source is None else source.png)
         if image.isNull():
-            return self._dresser.make("code", "muted")
+            return self._dresser.make(face.icon, "muted")
         return QIcon(QPixmap.fromImage(image))

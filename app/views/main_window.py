@@ -26,7 +26,6 @@ from app.actions import ACTIONS, make_actions
 from app.bootstrap import asset
 from app.capture import main as capture
 from app.capture.flow import SnipFlow
-from app.capture.models import CaptureError
 from app.capture.permissions import SETTINGS_ADDRESS
 from app.controller import Controller, failure_of
 from app.features import Features
@@ -119,7 +118,7 @@ class MainWindow(KeptWindow):
         self.desk = Desk(self.pages)
         layout.addWidget(self.desk, 1)
         self.setCentralWidget(middle)
-        self.status = StatusBar(self.dresser)
+        self.status = StatusBar(self.dresser, actions["cancel"])
         self.setStatusBar(self.status)
         self.flow = SnipFlow(self, self.parts.handlers, self.controller.tasks, self.parts.state)
         self._surface = surface.prepare(self) if self.parts.web_allowed else None
@@ -163,18 +162,15 @@ class MainWindow(KeptWindow):
         self.kept.connect(self._follow_settings)
         self.bar.targets.chosen.connect(self._set_target)
         self.preview.width_chosen.connect(lambda key: self.keep(preview_width=key))
-        self.preview.failed.connect(self._preview_failed)
         self.preview.error_line.connect(self.code.edit.mark_error)
         self.controller.text_read.connect(self.preview.compare.set_lines)
         self.code.edit.picture_pasted.connect(
             lambda mime: self.controller.offer_mime(mime, _("Pasted picture"))
         )
         self.flow.taken.connect(lambda image: self.controller.offer_image(image, _("Snip")))
-        self.flow.failed.connect(self._capture_failed)
         self.controller.changed.connect(self._refresh)
         self.controller.picture_changed.connect(self._picture_changed)
         self.controller.code_changed.connect(self._code_changed)
-        self.controller.trouble.connect(self.show_failure)
         self.code_actions = CodeActions(self)
         self.features = Features(self)
 
@@ -276,7 +272,7 @@ class MainWindow(KeptWindow):
     def _refresh(self) -> None:
         session, actions = self.controller.session, self.actions_by_name
         actions["generate"].setEnabled(session.can_generate)
-        actions["cancel"].setEnabled(session.can_cancel)
+        actions["cancel"].setEnabled(session.can_cancel or session.can_stop_loading)
         self.bar.show_busy(session.busy)
         if session.busy != self._tick.isActive():
             (self._tick.start if session.busy else self._tick.stop)()
@@ -288,12 +284,14 @@ class MainWindow(KeptWindow):
 
     def _speak(self) -> None:
         session = self.controller.session
-        said = _(messages.STATES[session.state].text)
-        if session.state is State.DONE:
+        entry = messages.state_text(session)
+        said = _(entry.text)
+        if entry is messages.STATES[State.DONE]:
             tokens = session.result.tokens
             said = ngettext("Done, {count} token", "Done, {count} tokens", tokens)
             said = said.format(count=tokens)
-        if said != self._said and session.state not in {State.EMPTY, State.FAILED}:
+        silent = (messages.STATES[State.EMPTY], messages.STATES[State.FAILED])
+        if said != self._said and entry not in silent:
             self._said = said
             announce(self, said)
 
@@ -330,26 +328,10 @@ class MainWindow(KeptWindow):
         if code.strip():
             self.preview.show_code(code, target, final)
         self._refresh()
-        if final and session.state is State.TRUNCATED:
-            title, text = messages.CUT_OFF.get(session.result.reason, messages.CUT_OFF["length"])
-            ways = [one for one in [self.actions_by_name["go_on"]] if one.isEnabled()]
-            self.banner.present("warn", _(title), _(text), ways)
 
     def show_failure(self, failure: Failure) -> None:
         """Show an error with its advice and the actions that help."""
-        entry = messages.error_text(failure.code)
-        actions = [self.actions_by_name[name] for name in entry.actions]
-        offered = [(messages.label(a), a.trigger) for a in actions if a.isEnabled()]
-        self.banner.present(
-            "bad", _(entry.title), messages.advice(failure), offered, detail=failure.message
-        )
-
-    def _preview_failed(self, message: str, line: int) -> None:
-        title = _(messages.error_text("render_failed").title)
-        self.banner.present("warn", title, message, [self.actions_by_name["refresh"]])
-
-    def _capture_failed(self, error: CaptureError) -> None:
-        self.show_failure(Failure(error.code, messages.sentence(str(error)), error.advice))
+        self.features.failing.show(failure)
 
     # Actions ----------------------------------------------------------------
 

@@ -89,9 +89,15 @@ class SourcePane(Pane):
             _("{name}, {width} by {height} pixels").format(name=name, width=width, height=height)
         )
         self.view.setToolTip(name)
-        self.size_chip.show_text(
-            f"{width} × {height}", _("{name}, size in pixels").format(name=name)
-        )
+        tip = _("{name}, size in pixels").format(name=name)
+        size = f"{width} × {height}"
+        if picture.full is not None:
+            across, down = picture.full
+            words = _("Made smaller: it had {width} × {height} pixels.")
+            smaller = words.format(width=across, height=down)
+            tip, size = f"{tip}\n{smaller}", f"{across} × {down} → {size}"
+            announce(self, smaller)
+        self.size_chip.show_text(size, tip)
 
     def show_image(self, image: QImage) -> None:
         """The pixels, from `decode`."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtGui import QAction, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QWidget
 
 from app.i18n import _, ngettext
-from app.messages import STATES, TARGET_NAMES
+from app.messages import COMPUTES, STATES, TARGET_NAMES, state_text
 from app.phrases import translated
-from app.session import Session, State
-from app.views.dress import Chip, Dresser, IconLabel
+from app.session import EngineState, Session, State
+from app.views.dress import Chip, Dresser, IconLabel, flat_button
 
 _TONES = {"neutral": "muted", "busy": "accent", "good": "good", "warn": "warn", "bad": "bad"}
 
@@ -34,7 +34,8 @@ class _State(QLabel):
 class StatusBar(QStatusBar):
     """Shows a session. `refresh` is called after each change and a few times a second."""
 
-    def __init__(self, dresser: Dresser) -> None:
+    def __init__(self, dresser: Dresser, cancel: QAction) -> None:
+        """`cancel` is shown while a model is loaded that no conversion waits for."""
         super().__init__()
         self.setSizeGripEnabled(False)
         self.setContentsMargins(12, 0, 12, 4)
@@ -53,14 +54,17 @@ class StatusBar(QStatusBar):
         self.device = Chip(_("Device"))
         self.offline = Chip(_("Network"))
         self.show_server("")
-        for shown in (self._icon, self.state, self.progress):
+        self.stop = flat_button(cancel)
+        self.stop.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.stop.hide()
+        for shown in (self._icon, self.state, self.progress, self.stop):
             self.addWidget(shown)
         for widget in (self.speed, self.device, self.offline):
             self.addPermanentWidget(widget)
 
     def add_first(self, widget: QWidget) -> None:
         """Put a widget before the others at the right, where it stays in sight longest."""
-        self.insertPermanentWidget(3, widget)
+        self.insertPermanentWidget(4, widget)
 
     def set_compact(self, compact: bool) -> None:
         """Leave out what is always the same and what is only of interest, for a small window."""
@@ -79,18 +83,20 @@ class StatusBar(QStatusBar):
 
     def refresh(self, session: Session) -> None:
         """Show the present facts."""
-        entry = STATES[session.state]
+        entry = state_text(session)
         key = (entry.icon, _TONES[entry.tone])
         if key != self._shown:
             self._shown = key
             self._dresser.icon(self._icon, *key)
         self.state.setText(_state_text(session))
-        self.progress.setVisible(session.busy)
-        if session.progress is None:
+        self.progress.setVisible(session.busy or session.can_stop_loading)
+        self.stop.setVisible(session.can_stop_loading)
+        progress = session.progress if session.busy else session.load_progress
+        if progress is None:
             self.progress.setRange(0, 0)
         else:
             self.progress.setRange(0, 1000)
-            self.progress.setValue(round(1000 * session.progress))
+            self.progress.setValue(round(1000 * progress))
         self.speed.setText(_speed_text(session))
         model = _("Model: {name}").format(name=session.model) if session.model else ""
         told = (model, translated(session.device_note))
@@ -98,10 +104,17 @@ class StatusBar(QStatusBar):
 
 
 def _state_text(session: Session) -> str:
-    text = _(STATES[session.state].text)
-    result = session.result
-    if session.state is State.LOADING and session.progress is not None:
-        text = f"{text} · {round(100 * session.progress)} %"
+    entry, result = state_text(session), session.result
+    text = _(entry.text)
+    if entry is not STATES[session.state]:
+        return _with_share(text, session.load_progress)
+    if session.state is State.LOADING:
+        text = _with_share(text, session.progress)
+    if session.state in {State.EMPTY, State.READY} and session.engine is EngineState.READY:
+        return _(COMPUTES).format(device=_computes(session))
+    if session.state is State.COMPARING:
+        number, total = session.compared
+        text = _("Comparing {number} of {total}").format(number=number, total=total)
     if session.busy:
         text = result.note or text
         return " · ".join((text, _seconds(session.elapsed)))
@@ -118,6 +131,17 @@ def _state_text(session: Session) -> str:
             parts.append(words.format(kind=name, percent=percent))
         return " · ".join(parts)
     return text
+
+
+def _with_share(text: str, share: float | None) -> str:
+    return text if share is None else f"{text} · {round(100 * share)} %"
+
+
+def _computes(session: Session) -> str:
+    """In a word what conversions are computed on: a server by its name."""
+    if session.graphics:
+        return "GPU"
+    return "CPU" if session.device.startswith("CPU") else session.device
 
 
 def _speed_text(session: Session) -> str:

@@ -105,10 +105,13 @@ class VersionsModel(QAbstractListModel):
 
     def image(self, version: Version) -> QImage:
         """What a version draws, small."""
-        png = version.png
+        if version.png is None and not version.problem:
+            self.undrawn.emit(version)
+        return self.picture(version.png)
+
+    def picture(self, png: bytes | None) -> QImage:
+        """A PNG, small; null until it is there."""
         if png is None:
-            if not version.problem:
-                self.undrawn.emit(version)
             return QImage()
         return self.thumbs.get(
             png, lambda take: self._run(partial(shrink, png), take, lambda error: None)

@@ -14,6 +14,7 @@ from app.jobs import Job
 from app.preview.policy import NO_SANDBOX_VARIABLE
 from app.shelf import Shelf
 from app.views.diagnostics_window import DiagnosticsWindow
+from app.views.download_strip import DownloadStrip
 from app.views.fields import Window
 from app.views.first_run import FirstRunPage
 from app.views.main_window import MainWindow
@@ -35,6 +36,8 @@ class Windows(QObject):
         super().__init__(main)
         self.main = main
         self.shelf = Shelf(main, self)
+        self.downloads = DownloadStrip(self.shelf, main.dresser)
+        main.desk.put_above(self.downloads)
         self.first_run: FirstRunPage | None = None
         self._history = history
         self._made: dict[str, Window] = {}

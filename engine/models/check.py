@@ -50,7 +50,7 @@ def check_files(model: Path, mmproj: Path) -> ModelFacts:
 def check_headers(text: Header, vision: Header) -> ModelFacts:
     """The same for headers that have been read: walking a large vocabulary takes a while.
 
-    Raises VisCodexError: model_broken, or model_mismatch (with the numbers).
+    Raises VisCodexError: model_broken, model_unsupported, or model_mismatch (with the numbers).
     """
     _check_text(text)
     _check_vision(vision)
@@ -99,6 +99,14 @@ def _mismatch(text: Header, vision: Header, why: str) -> VisCodexError:
     )
 
 
+def _unsupported(header: Header, what: str) -> VisCodexError:
+    return VisCodexError(
+        ErrorCode.model_unsupported,
+        f"'{header.path.name}' {what}.",
+        "Choose another model, or a newer version of this program.",
+    )
+
+
 def _projector(vision: Header) -> str:
     for key in ("clip.projector_type", "clip.vision.projector_type"):
         value = vision.keys.get(key)
@@ -121,7 +129,7 @@ def _check_text(header: Header) -> None:
         raise broken(header.path, "is a vision file (mmproj), not a language model")
     if arch not in FAMILIES:
         known = ", ".join(sorted(FAMILIES))
-        raise broken(header.path, f"is of the kind '{arch[:40]}'; this version runs {known}")
+        raise _unsupported(header, f"is of the kind '{arch[:40]}'; this version runs {known}")
     layers = _integer(header, f"{arch}.block_count", 1, MAX_LAYERS)
     width = _integer(header, f"{arch}.embedding_length", 1, MAX_WIDTH)
     heads = _integer(header, f"{arch}.attention.head_count", 1, MAX_WIDTH)
@@ -161,7 +169,7 @@ def _check_vision(header: Header) -> None:
     kind = _projector(header)
     projector = PROJECTORS.get(kind)
     if projector is None:
-        raise broken(header.path, f"has the projector '{kind[:40]}', which is not supported")
+        raise _unsupported(header, f"has the projector '{kind[:40]}', which is not supported")
     prefix = "clip.vision."
     width = _integer(header, f"{prefix}embedding_length", 4, MAX_WIDTH)
     heads = _integer(header, f"{prefix}attention.head_count", 1, MAX_WIDTH)

@@ -24,6 +24,8 @@ from engine.models.store import ModelFiles, find_model, user_folder
 from engine.models.sums import sha256_of
 from engine.models.transfer import Patience, Source, disk_full, open_client
 
+UNUSABLE = (ErrorCode.model_broken, ErrorCode.model_unsupported, ErrorCode.model_mismatch)
+
 
 def pull(
     entry: CatalogueEntry,
@@ -36,7 +38,7 @@ def pull(
     """Download a model, or go on with it; nothing is asked where it is here already.
 
     Raises VisCodexError: download_failed, download_stalled, checksum_mismatch, disk_full,
-    server_untrusted, cancelled, bad_input; model_broken or model_mismatch where what was published
+    server_untrusted, cancelled, bad_input; one of UNUSABLE where what was published
     is no model that this version runs.
     """
     place = user_folder() / entry.name
@@ -72,7 +74,7 @@ def pull(
             source={"repo": entry.repo, "revision": model.revision},
         )
     except VisCodexError as error:
-        if error.code in (ErrorCode.model_broken, ErrorCode.model_mismatch):
+        if error.code in UNUSABLE:
             shutil.rmtree(folder, ignore_errors=True)  # whole, and of no use
         raise
 

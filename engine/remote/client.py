@@ -102,6 +102,9 @@ class RemoteClient:
         """The same under the name that the application gives it."""
         return self.start()
 
+    def leave_graphics(self) -> None:
+        """Nothing to do: what a server computes on is its own matter."""
+
     def convert(self, request: ConvertRequest) -> Iterator[Event]:
         """Serve a request. Reading text alone needs no server.
 

@@ -47,10 +47,17 @@ class ScriptedClient:
         self.cancelled = threading.Event()
         self.go = threading.Event()
         self.closed = False
+        self.graphics = False  # whether a graphics card is in use
+        self.loads = 0
 
     def warm_up(self) -> Iterator[Any]:
+        self.loads += 1
         yield protocol.Loading(1.0)
-        yield protocol.Ready("scripted", "CPU (2 threads)", 4096)
+        device = "Vulkan0" if self.graphics else "CPU, 2 threads"
+        yield protocol.Ready("scripted", device, 4096, graphics=self.graphics)
+
+    def leave_graphics(self) -> None:
+        self.graphics = False
 
     def convert(self, request: Any) -> Iterator[Any]:
         self.requests.append(request)
@@ -83,16 +90,37 @@ class ScriptedClient:
 
 def several(*candidates: tuple[str, float | None], best: str) -> list[Any]:
     """The events of a conversion with candidates (code, likeness), of which `best` is chosen."""
-    drawn = [
-        protocol.CandidateDrawn(
-            number, len(candidates), code, "html",
-            None if total is None else coloured(number),
-            None if total is None else {"total": total, "layout": total, "text": None},
-            "" if total is not None else "It draws nothing.",
-        )
-        for number, (code, total) in enumerate(candidates)
-    ]  # fmt: skip
-    return [*answer(best)[:-1], *drawn, answer(best)[-1]]
+    return [*answer(best)[:-1], *compared(*candidates), answer(best)[-1]]
+
+
+def compared(*candidates: tuple[str, float | None]) -> list[Any]:
+    """The events of drawing and comparing candidates (code, likeness)."""
+    count = len(candidates)
+    events: list[Any] = []
+    for number, (code, total) in enumerate(candidates):
+        events.append(protocol.Comparing(number, count))
+        events.append(
+            protocol.CandidateDrawn(
+                number, count, code, "html",
+                None if total is None else coloured(number),
+                None if total is None else {"total": total, "layout": total, "text": None},
+                "" if total is not None else "It draws nothing.",
+            )
+        )  # fmt: skip
+    return events
+
+
+def together(*codes: str, size: int = 7) -> list[Any]:
+    """The events of writing candidates side by side, up to the last one's end."""
+    texts = [f"```html\n{code}\n```" for code in codes]
+    events: list[Any] = [protocol.Encoding(1.0), protocol.Target("html", 0.97)]
+    for place in range(0, max(map(len, texts)), size):
+        for number, text in enumerate(texts):
+            if place < len(text):
+                events.append(protocol.Token(text[place : place + size], number))
+            if 0 <= place + size - len(text) < size:
+                events.append(protocol.CandidateDone(number, "fence"))
+    return events
 
 
 def coloured(number: int) -> bytes:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QPushButton
 
 from app.views.main_window import MainWindow
-from tests.app.scripted import DIED, PAGE, ScriptedClient, answer, several
+from tests.app.scripted import DIED, PAGE, WAIT, ScriptedClient, answer, several, together
 from tests.app.windows import Make, convert, load, request, trigger
 
 CHANGED = PAGE.replace("Hello", "Good day")
@@ -33,6 +33,18 @@ def _failed(window: MainWindow, qtbot: Any, sample: Path) -> None:
     load(window, qtbot, sample)
     window.controller.generate()
     qtbot.waitUntil(window.banner.isVisible)
+
+
+def _explained(window: MainWindow, qtbot: Any, sample: Path) -> None:
+    _failed(window, qtbot, sample)
+    buttons = window.banner.findChildren(QPushButton)
+    next(one for one in buttons if one.text() == "Details").click()
+
+
+def _watched(window: MainWindow, qtbot: Any, sample: Path) -> None:
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(window.features.refining.strip.isVisible)
 
 
 def _with(action: str) -> Callable[[MainWindow, Any, Path], None]:
@@ -65,6 +77,8 @@ STAGES: Mapping[str, Callable[[MainWindow, Any, Path], None]] = {
     "done": _done,
     "marked": _marked,
     "failed": _failed,
+    "explained": _explained,
+    "watched": _watched,
     "history": _with("history"),
     "versions": _with("versions"),
     "find": _with("find"),
@@ -74,12 +88,18 @@ STAGES: Mapping[str, Callable[[MainWindow, Any, Path], None]] = {
     "queue": _queued,
 }
 
+SCRIPTS: Mapping[str, list[Any]] = {
+    "failed": [DIED],
+    "explained": [DIED],
+    "watched": [*together(PAGE, CHANGED)[:-1], WAIT],
+}
+
 
 def on_stage(
     name: str, make_window: Make, qtbot: Any, sample: Path, folder: Path, **more: Any
 ) -> MainWindow:
     """A window in one of the states, in front and with the keyboard."""
-    script = [DIED] if name == "failed" else several((PAGE, 0.6), (CHANGED, 0.5), best=PAGE)
+    script = SCRIPTS.get(name) or several((PAGE, 0.6), (CHANGED, 0.5), best=PAGE)
     client = ScriptedClient(script, answer(), answer())
     window = make_window(lambda: client, request, history=folder / "history", **more)
     STAGES[name](window, qtbot, sample)

@@ -120,11 +120,21 @@ def unseen(controls: list[QWidget], window: QWidget) -> list[str]:
             if around.isAncestorOf(control):  # Tab would have scrolled there
                 around.ensureWidgetVisible(control)
         control.setFocus(Qt.FocusReason.TabFocusReason)
+        in_sight(control)
         with_focus = grabbed(control)
         window.setFocus()
         if with_focus == grabbed(control):
             found.append(control)
     return named(found)
+
+
+def in_sight(control: QWidget) -> None:
+    """Scroll to a control as Tab does; `setFocus` alone does not."""
+    around = control.parentWidget()
+    while around is not None:
+        if isinstance(around, QScrollArea):
+            around.ensureWidgetVisible(control)
+        around = around.parentWidget()
 
 
 def grabbed(control: QWidget) -> QImage:

@@ -15,7 +15,7 @@ from app.views.candidate_strip import CandidateStrip
 from app.views.main_window import MainWindow
 from app.views.rows import Role
 from engine import protocol
-from tests.app.scripted import WAIT, ScriptedClient, answer, several
+from tests.app.scripted import WAIT, ScriptedClient, answer, compared, several, together
 from tests.app.windows import Make, convert, load, request, state, trigger, wait_done
 
 Key, Alt = Qt.Key, Qt.KeyboardModifier.AltModifier
@@ -128,7 +128,7 @@ def test_comparing_is_told_and_cancel_keeps_what_was_compared(
 ) -> None:
     script = several(*FOUR, best="<p>worst</p>")
     end = next(n for n, one in enumerate(script) if isinstance(one, protocol.CandidateDrawn))
-    client = ScriptedClient([*script[: end + 2], WAIT, *script[end + 2 :]])
+    client = ScriptedClient([*script[: end + 3], WAIT, *script[end + 3 :]])
     window = make_window(lambda: client, request)
     load(window, qtbot, sample)
     spoken: list[tuple[int, int]] = []
@@ -136,10 +136,104 @@ def test_comparing_is_told_and_cancel_keeps_what_was_compared(
     window.controller.generate()
     qtbot.waitUntil(lambda: spoken == [(1, 4), (2, 4)])
     qtbot.waitUntil(lambda: "Comparing 2 of 4" in window.status.state.text())
+    assert state(window) is State.COMPARING
     trigger(window, "cancel")
     qtbot.waitUntil(lambda: state(window) is State.CANCELLED)
     assert window.code.edit.code == "<p>best</p>"
     assert texts(window) == ["90 %", "30 %"]
+
+
+THREE = ("<p>the first</p>", "<p>the second one</p>", "<p>the third, and the longest</p>")
+
+
+def test_answers_are_watched_while_they_are_written(
+    make_window: Make, qtbot: Any, sample: Path
+) -> None:
+    script = together(*THREE)
+    client = ScriptedClient([*script[:-4], WAIT, *script[-4:], WAIT])
+    window = make_window(lambda: client, request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: [len(text) > 0 for text in texts(window)] == [True] * 3)
+    qtbot.waitUntil(lambda: window.code.edit.code == THREE[0])
+    assert state(window) is State.GENERATING
+    assert strip(window).isEnabled()
+    names = [card.accessibleName() for card in strip(window).cards]
+    assert names[0].startswith("Candidate 1 of 3, complete, ")
+    assert names[2].startswith("Candidate 3 of 3, being written, ")
+    qtbot.mouseClick(strip(window).cards[2], Qt.MouseButton.LeftButton)
+    assert window.code.edit.code == THREE[2][: len(window.code.edit.code)]
+    assert [card.isChecked() for card in strip(window).cards] == [False, False, True]
+    client.go.set()
+    qtbot.waitUntil(lambda: window.code.edit.code == THREE[2])
+    qtbot.keyClick(window, Key.Key_Up, Alt)
+    assert window.code.edit.code == THREE[1]
+    assert state(window) is State.GENERATING
+    assert window.actions_by_name["copy"].isEnabled()
+    trigger(window, "cancel")
+    qtbot.waitUntil(lambda: state(window) is State.CANCELLED)
+    # All were complete: all stay, the one that was watched in front.
+    assert window.code.edit.code == THREE[1]
+    assert len(strip(window).cards) == 3
+    qtbot.waitUntil(lambda: texts(window) == ["50 %"] * 3)  # drawn afterwards
+
+
+def test_cancel_while_they_are_written_keeps_those_that_are_complete(
+    make_window: Make, qtbot: Any, sample: Path
+) -> None:
+    client = ScriptedClient([*together(*THREE)[:-4], WAIT])
+    window = make_window(lambda: client, request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: "complete, 4" in (strip(window).cards or [window])[0].accessibleName())
+    qtbot.mouseClick(strip(window).cards[2], Qt.MouseButton.LeftButton)
+    trigger(window, "cancel")
+    qtbot.waitUntil(lambda: state(window) is State.CANCELLED)
+    codes = [one.code for one in window.controller.session.versions.candidates()]
+    assert THREE[0] in codes
+    assert THREE[2] not in codes
+    assert window.code.edit.code == THREE[0]
+
+
+def test_an_answer_picked_while_they_are_compared_comes_on_top(
+    make_window: Make, qtbot: Any, sample: Path
+) -> None:
+    drawn = compared(*zip(THREE, (0.3, 0.9, 0.5), strict=True))
+    wrapped = [protocol.Revised(f"```html\n{THREE[1]}\n```", ""), answer()[-1]]
+    script = [*together(*THREE), *drawn[:3], WAIT, *drawn[3:], *wrapped]
+    client = ScriptedClient(script)
+    window = make_window(lambda: client, request)
+    load(window, qtbot, sample)
+    chosen: list[str] = []
+    window.controller.chosen.connect(lambda tree, version: chosen.append(version.code))
+    window.controller.generate()
+    qtbot.waitUntil(lambda: "Comparing 2 of 3" in window.status.state.text())
+    assert texts(window)[:2] == ["30 %", "Comparing…"]
+    assert window.actions_by_name["copy"].isEnabled()
+    qtbot.mouseClick(strip(window).cards[2], Qt.MouseButton.LeftButton)
+    client.go.set()
+    wait_done(window, qtbot)
+    assert window.code.edit.code == THREE[2]
+    assert chosen == [THREE[2]]
+    assert texts(window) == ["90 %", "50 %", "30 %"]
+    assert rows(window) == ["Conversion", "Candidate 3"]
+
+
+def test_watching_alone_does_not_change_what_wins(
+    make_window: Make, qtbot: Any, sample: Path
+) -> None:
+    drawn = compared(*zip(THREE, (0.3, 0.9, 0.5), strict=True))
+    wrapped = [protocol.Revised(f"```html\n{THREE[1]}\n```", ""), answer()[-1]]
+    client = ScriptedClient([*together(*THREE), WAIT, *drawn, *wrapped])
+    window = make_window(lambda: client, request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: len(strip(window).cards) == 3)
+    qtbot.mouseClick(strip(window).cards[2], Qt.MouseButton.LeftButton)
+    client.go.set()
+    wait_done(window, qtbot)
+    assert window.code.edit.code == THREE[1]
+    assert rows(window) == ["Conversion"]
 
 
 def test_code_that_was_cut_off_can_be_written_on(

@@ -97,9 +97,14 @@ def test_a_change_brings_several_answers_where_several_are_wished_for(
         history=history,
     )
     load(window, qtbot, sample)
+    session = window.controller.session
+    seen: list[tuple[State, int]] = []
+    session.subscribe(lambda _, now: seen.append((now, len(session.result.answers))))
     trigger(window, "generate")
     wait_done(window, qtbot, 120)
-    tree = window.controller.session.versions
+    assert (State.GENERATING, 6) in seen  # all can be watched
+    assert (State.COMPARING, 6) in seen
+    tree = session.versions
     assert tree.current is not None
     first = tree.current
     assert len(tree.candidates()) == 2

@@ -182,6 +182,30 @@ class TestDownload:
         qtbot.waitUntil(lambda: ("here", NAME) in manager.cards, timeout=60_000)
         assert "range" in hub.gets[-1].headers
 
+    def test_the_main_window_tells_of_it_too(
+        self, manager: ModelsWindow, windows: Windows, hub: FakeHub, home: Path, qtbot: Any
+    ) -> None:
+        strip = windows.downloads
+        assert strip.isHidden()
+        hub.faults = [Fault(), Fault(slow=0.05), Fault(slow=0.05)]
+        press(manager, "offer", NAME, "pull")
+        manager.close()
+        qtbot.waitUntil(lambda: "/s" in strip.status._whole, timeout=60_000)
+        assert strip.isVisible()
+        words = strip.status._whole
+        assert words.startswith("Downloading · ") and " of " in words and " left" in words
+        assert 0 < strip.progress.value() < 1000
+        assert nameless(strip) == []
+        assert not strip.buttons["resume"].isVisible()
+        strip.buttons["pause"].click()
+        assert strip.status._whole.startswith("Paused")
+        assert not strip.buttons["pause"].isVisible()
+        strip.buttons["resume"].click()
+        assert strip.buttons["pause"].isVisible()
+        strip.buttons["cancel"].click()
+        qtbot.waitUntil(strip.isHidden, timeout=30_000)
+        assert (home / ".incoming" / NAME).exists()  # what has arrived is kept
+
     def test_cancel_go_on_discard(
         self, manager: ModelsWindow, hub: FakeHub, home: Path, qtbot: Any
     ) -> None:

@@ -81,7 +81,7 @@ def test_a_whole_conversion(session: Session, clock: Clock) -> None:
     seen: list[State] = []
     session.subscribe(lambda before, now: seen.append(now))
     session.begin()
-    session.loading(0.5)
+    session.engine_loading(0.5)
     session.engine_ready("nano", "CPU", "no graphics device has room")
     session.encoding(0.2)
     assert session.progress == 0.2
@@ -122,6 +122,63 @@ def test_answer_that_was_complete_before_the_cancel_arrived(session: Session) ->
     session.cancel()
     session.done()
     assert session.state is State.DONE
+
+
+def test_comparing_is_a_state_of_its_own(session: Session) -> None:
+    session.begin()
+    session.token("one", 0)
+    session.token("two", 1)
+    session.comparing(1, 2)
+    assert session.state is State.COMPARING
+    assert (session.compared, session.progress) == ((1, 2), 0.0)
+    assert session.can_cancel
+    session.comparing(2, 2)
+    assert session.progress == 0.5
+    session.revised("two", "")
+    assert session.state is State.COMPARING
+    session.done()
+    assert session.state is State.DONE
+    assert session.result.answers.final == "two"
+
+
+def test_what_is_written_again_after_a_comparison_is_generated(session: Session) -> None:
+    session.begin()
+    session.token("bad")
+    session.comparing(1, 2)
+    session.revised("", "it failed; trying again")
+    assert session.state is State.GENERATING
+    assert session.result.answer == ""
+    session.token("good")
+    session.comparing(2, 2)
+    session.cancel()
+    session.comparing(2, 2)  # too late
+    session.cancelled()
+    assert session.state is State.CANCELLED
+
+
+def test_several_answers_are_watched_and_picked(session: Session) -> None:
+    session.begin()
+    session.token("one", 0)
+    assert not session.watch(0)  # there is nothing to choose from
+    session.token("two", 1)
+    assert session.result.answer == "one"
+    assert session.watch(1)
+    assert not session.watch(7)
+    assert session.result.answer == "two"
+    assert session.result.answers.picked is None
+    session.comparing(1, 2)
+    assert session.watch(1)
+    assert session.result.answers.picked == 1
+    session.revised("one", "")
+    assert session.result.answer == "two"
+    assert session.result.answers.final == "one"
+
+
+def test_comparing_follows_writing_alone() -> None:
+    sources = {state for (state, given), to in TRANSITIONS.items() if given is Input.COMPARING}
+    assert sources == {State.GENERATING, State.COMPARING, State.CANCELLING}
+    leaves = {to for (state, _), to in TRANSITIONS.items() if state is State.COMPARING}
+    assert {State.DONE, State.CANCELLED, State.CANCELLING, State.FAILED} <= leaves
 
 
 def test_failure_and_the_way_out(session: Session) -> None:

@@ -183,7 +183,7 @@ def test_conversion_streams_into_the_code(make_window: Make, qtbot: Any, sample:
     assert window.code.target.text() == "HTML"
     assert "97 %" in window.status.state.text()
     assert "9 tokens" in window.status.speed.text()
-    assert window.status.device.text() == "CPU (2 threads)"
+    assert window.status.device.text() == "CPU, 2 threads"
     assert client.requests[0][1] == "auto"
     window.actions_by_name["copy"].trigger()
     assert QGuiApplication.clipboard().text() == PAGE
@@ -302,7 +302,7 @@ def test_missing_model_is_told_and_offers_another(
     window.controller.generate()
     qtbot.waitUntil(lambda: state(window) is State.FAILED)
     texts = [b.text() for b in window.banner.findChildren(QAbstractButton)]
-    assert "Choose a model…" in texts
+    assert "Get a model…" in texts
 
 
 def test_truncated_keeps_the_code_and_says_so(make_window: Make, qtbot: Any, sample: Path) -> None:

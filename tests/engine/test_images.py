@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.errors import ErrorCode, VisCodexError
-from engine.images import MAX_PIXELS, ImageLimits, grid_size, load_picture, to_grid
+from engine.images import (
+    MAX_PIXELS,
+    MOST_PIXELS,
+    ImageLimits,
+    grid_size,
+    load_picture,
+    read_picture,
+    to_grid,
+)
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 
@@ -141,9 +149,9 @@ def test_a_bomb_is_refused_by_its_header(side: int) -> None:
 
 
 def test_thin_strips_and_specks_are_refused() -> None:
-    assert refused(encoded(Image.new("RGB", (300, 3)))).code is ErrorCode.unsupported_image
-    assert refused(encoded(Image.new("RGB", (9, 2000)))).code is ErrorCode.unsupported_image
-    assert refused(encoded(Image.new("RGB", (1, 1)))).code is ErrorCode.unsupported_image
+    assert refused(encoded(Image.new("RGB", (300, 3)))).code is ErrorCode.image_too_small
+    assert refused(encoded(Image.new("RGB", (9, 2000)))).code is ErrorCode.image_too_small
+    assert refused(encoded(Image.new("RGB", (1, 1)))).code is ErrorCode.image_too_small
 
 
 @settings(max_examples=60, deadline=None)
@@ -183,4 +191,52 @@ def test_a_picture_on_the_grid_is_not_touched() -> None:
 
 def test_the_pixel_limit_is_sane() -> None:
     # Above what screens have, below what fills memory.
-    assert 7680 * 4320 < MAX_PIXELS < 100_000_000
+    assert 7680 * 4320 < MAX_PIXELS < MOST_PIXELS < 200_000_000
+
+
+def wide(mode: str) -> Image.Image:
+    """A picture of 48 million pixels that grows lighter from the top to the bottom."""
+    return Image.linear_gradient("L").resize((8000, 6000)).convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("RGB", "JPEG"), ("RGBA", "PNG"), ("P", "PNG"), ("L", "WEBP"), ("1", "PNG")]
+)
+def test_what_is_too_large_is_made_smaller(mode: str, kind: str) -> None:
+    loaded = read_picture(encoded(wide(mode), kind))
+    image = loaded.image
+    assert loaded.full == (8000, 6000)
+    assert image.mode == "RGB"
+    assert 0.99 * MAX_PIXELS < image.width * image.height <= MAX_PIXELS
+    assert image.width / image.height == pytest.approx(4 / 3, rel=0.001)
+    if mode == "1":
+        return
+    # As smooth as it was: no seam where strips meet.
+    column = np.asarray(image, np.int16)[:, image.width // 2, 0]
+    assert abs(np.diff(column)).max() <= 3
+    assert column[0] < 5 and column[-1] > 250
+
+
+def test_a_large_picture_that_lies_on_its_side_is_turned() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = io.BytesIO()
+    wide("RGB").save(data, "JPEG", exif=exif)
+    loaded = read_picture(data.getvalue())
+    assert loaded.full == (6000, 8000)
+    assert loaded.image.height > loaded.image.width
+    assert loaded.image.getpixel((loaded.image.width - 5, 9)) < (9, 9, 9)
+
+
+def test_what_fits_is_not_made_smaller() -> None:
+    loaded = read_picture(encoded(Image.new("RGB", (640, 480))))
+    assert loaded.full is None
+    assert loaded.image.size == (640, 480)
+
+
+def test_a_very_large_jpeg_takes_little_memory() -> None:
+    """The decoder gives a fraction of it: never all the pixels."""
+    data = encoded(Image.linear_gradient("L").resize((16000, 10000)), "JPEG")
+    loaded = read_picture(data)
+    assert loaded.full == (16000, 10000)
+    assert loaded.image.size == (8000, 5000)

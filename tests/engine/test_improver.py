@@ -17,7 +17,9 @@ from engine.improver import Improver, Wishes
 from engine.models.store import ModelFiles
 from engine.protocol import (
     Cancelled,
+    CandidateDone,
     CandidateDrawn,
+    Comparing,
     ConvertRequest,
     Done,
     Event,
@@ -76,7 +78,7 @@ def shown(events: list[Event]) -> str:
     answer = ""
     for event in events:
         if isinstance(event, Token):
-            answer += event.text
+            answer += event.text if event.candidate == 0 else ""
         elif isinstance(event, Revised):
             answer = event.answer
     return answer
@@ -119,13 +121,18 @@ def test_the_likest_of_several_wins(improver: Improver) -> None:
         request = ConvertRequest(picture("teal"), "html", "never", seed=seed, candidates=4)
         events = list(improver.convert(request))
         assert isinstance(events[-1], Done)
-        assert all(event.candidate == 0 for event in events if isinstance(event, Token))
+        assert {event.candidate for event in events if isinstance(event, Token)} == {0, 1, 2, 3}
+        ended = [event.candidate for event in events if isinstance(event, CandidateDone)]
+        assert sorted(ended) == [0, 1, 2, 3]
         assert {drawn.code for drawn in improver.tried} <= {PINK, TEAL}
         assert improver.chosen is not None
         drawn = [event for event in events if isinstance(event, CandidateDrawn)]
         assert [one.code for one in drawn] == [one.code for one in improver.tried]
         if len(improver.tried) == 2:
             assert [(one.candidate, one.total) for one in drawn] == [(0, 2), (1, 2)]
+            told = [one for one in events if isinstance(one, Comparing | CandidateDrawn)]
+            assert [type(one) for one in told] == [Comparing, CandidateDrawn] * 2
+            assert [(one.candidate, one.total) for one in told[::2]] == [(0, 2), (1, 2)]
             figures = {one.code: one.likeness for one in drawn}
             assert figures[TEAL]["total"] > figures[PINK]["total"]  # type: ignore[index,operator]
             for one in drawn:

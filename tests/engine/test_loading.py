@@ -139,6 +139,19 @@ def test_what_was_refused_is_not_tried_at_the_next_start(
 
 
 @pytest.mark.parametrize("client", ["pass"], indirect=True)
+def test_a_card_that_is_left_is_not_used_again(client: EngineClient) -> None:
+    (ready,) = (event for event in client.start() if isinstance(event, Ready))
+    assert ready.graphics and ready.device == "GPU0"
+    client.leave_graphics()
+    (ready,) = (event for event in client.start() if isinstance(event, Ready))
+    assert not ready.graphics and ready.device.startswith("CPU")
+    assert "without graphics devices" in ready.note
+    assert isinstance(list(client.convert(request()))[-1], Done)
+    client.leave_graphics()  # again: the model that is loaded stays
+    assert [type(event) for event in client.start()] == [Ready]
+
+
+@pytest.mark.parametrize("client", ["pass"], indirect=True)
 def test_what_works_is_tried_again(client: EngineClient, files: ModelFiles) -> None:
     def rows(events: list[Event]) -> tuple[str, list[str]]:
         (ready,) = (event for event in events if isinstance(event, Ready))

@@ -38,6 +38,11 @@ from training.data.sources import SOURCES
 from training.data.sources.base import SourcePlan
 
 BENCHMARKS_FILE = "benchmarks.npz"
+BROKEN_PICTURES = (
+    ErrorCode.unsupported_image,
+    ErrorCode.image_too_large,
+    ErrorCode.image_too_small,
+)
 
 
 def code_window_text(record: Record) -> str:
@@ -128,7 +133,7 @@ class PartMaker:
                 draft.changed(size=draft.pictures[0].image.size)
             reason = reason_to_drop(draft, filters)
         except VisCodexError as error:
-            if error.code not in (ErrorCode.unsupported_image, ErrorCode.image_too_large):
+            if error.code not in BROKEN_PICTURES:
                 raise
             reason = "broken picture"
         found = windows(code_window_text(draft.record))

@@ -97,7 +97,7 @@ class Scorer:
         answer, chosen = "", target
         for event in self.improver.convert(request):
             if isinstance(event, Token):
-                answer += event.text
+                answer += event.text if event.candidate == 0 else ""
             elif isinstance(event, Revised):
                 answer = event.answer
             elif isinstance(event, Target):
