@@ -155,7 +155,8 @@ class Bench:
         assert eventually(lambda: threading.active_count() <= self.threads)
         assert children() - self.others == {self.client.pid}
         if os.name == "posix":
-            assert psutil.Process().num_fds() == self.descriptors
+            # Fewer, where garbage of earlier tests has gone in the meantime.
+            assert psutil.Process().num_fds() <= self.descriptors
         assert list(self.flags.iterdir()) == []
 
 
