@@ -84,6 +84,10 @@ class VisCodexError(Exception):
         self.message = message
         self.advice = advice
 
+    def __reduce__(self) -> tuple[type[VisCodexError], tuple[ErrorCode, str, str]]:
+        """As a whole from one process to another: Exception's own way would lose the code."""
+        return type(self), (self.code, self.message, self.advice)
+
     @property
     def exit_code(self) -> int:
         """2 where the input is at fault, 1 otherwise."""

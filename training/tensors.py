@@ -310,6 +310,37 @@ def index_of(shards: Iterable[Shard]) -> str:
     return json.dumps(table, indent=2) + "\n"
 
 
+class PartFile:
+    """A file of planned tensors that is being written, from any thread, and in any process that it
+    is sent to."""
+
+    def __init__(self, path: Path, offsets: Mapping[str, int]) -> None:
+        """`offsets`: the byte at which the values of each tensor begin."""
+        self.path, self._offsets = path, offsets
+        self._handles = _Handles("r+")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PartFile, (self.path, self._offsets)
+
+    def __enter__(self) -> PartFile:
+        return self
+
+    def __exit__(self, *ignored: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what this process has opened."""
+        self._handles.close()
+
+    def write(self, tensor: Planned, start: int, values: torch.Tensor) -> None:
+        """Put flat values into a tensor from its value `start` on."""
+        file = self._handles.get(self.path)
+        file.seek(self._offsets[tensor.name] + start * tensor.dtype.itemsize)
+        view = _bytes_of(values.contiguous())
+        while view:
+            view = view[file.write(view) :]
+
+
 class ShardWriter:
     """Writes one shard beside its place and renames it when every tensor is there.
 
@@ -331,14 +362,14 @@ class ShardWriter:
             return
         if not self._part.exists():
             self.notes = {}
-        header, self._offsets = shard.header()
+        header, offsets = shard.header()
         descriptor = os.open(self._part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
         self._file.write(header)
         self._file.truncate(len(header) + shard.size)
         lines = "".join(_line(name, note) for name, note in self.notes.items())
         write_beside(self._journal, lines)  # without a last line that was cut
-        self._handles = _Handles("r+")
+        self.part = PartFile(self._part, offsets)
         self._syncer = ThreadPoolExecutor(1)
 
     @property
@@ -348,11 +379,7 @@ class ShardWriter:
 
     def write(self, tensor: Planned, start: int, values: torch.Tensor) -> None:
         """Put flat values into a tensor from its value `start` on; from any thread."""
-        file = self._handles.get(self._part)
-        file.seek(self._offsets[tensor.name] + start * tensor.dtype.itemsize)
-        view = _bytes_of(values.contiguous())
-        while view:
-            view = view[file.write(view) :]
+        self.part.write(tensor, start, values)
 
     def note(self, tensor: Planned, note: Any) -> None:
         """All of a tensor is written; `note` is kept with that fact."""
@@ -390,7 +417,7 @@ class ShardWriter:
         if self.finished:
             return
         self._syncer.shutdown()
-        self._handles.close()
+        self.part.close()
         self._file.close()
         if self._syncing is not None:
             self._syncing.result()

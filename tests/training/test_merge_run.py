@@ -9,15 +9,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from engine.errors import VisCodexError
 from tests.fixtures.tiny_family import Family, build_family
-from training.merge import run
+from training.merge import run, tensor
 from training.merge.plan import Plan, make_plan
 from training.merge.recipe import MergeRecipe
 from training.tensors import INDEX
@@ -37,7 +39,7 @@ def start(family: Family, out: Path, *options: str, slow: bool = False) -> subpr
     code = "from training.cli import main; main()"
     if slow:
         code = (
-            "import training.tensors, training.merge.run as run, time\n"
+            "import training.tensors, training.merge.tensor as run, time\n"
             "training.tensors.SYNC, run.BLOCK = 100_000, 4096\n"
             "likeness = run.likeness\n"
             "run.likeness = lambda block: (time.sleep(0.001), likeness(block))[1]\n"
@@ -102,6 +104,54 @@ def noted(out: Path) -> int:
     return sum(path.read_text().count("\n") for path in out.glob(".merge/*.jsonl"))
 
 
+BY_PROCESSES = "import training.merge.crew as crew; crew.LARGE = 0\n"
+
+
+def by_processes(family: Family, out: Path, *options: str) -> subprocess.Popen[str]:
+    """The command, with processes for however small a merge."""
+    code = f"{BY_PROCESSES}from training.cli import main\nmain()"
+    command = [sys.executable, "-c", code, "merge", *family.options, "--out", str(out), *options]
+    return subprocess.Popen(
+        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+@pytest.mark.slow
+def test_processes_give_what_threads_give(
+    family: Family, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    finish(by_processes(family, tmp_path / "out", *DARE, *SMALL, "--threads", "3"))
+    assert contents(tmp_path / "out") == whole
+
+
+@pytest.mark.slow
+def test_an_error_of_a_process_is_told_as_one_of_a_thread(family: Family, tmp_path: Path) -> None:
+    broken = tmp_path / "coder"
+    shutil.copytree(family.coder, broken)
+    weights = load_file(broken / "model.safetensors")
+    weights["model.layers.1.mlp.up_proj.weight"][3, 3] = float("nan")
+    save_file(weights, broken / "model.safetensors", {"format": "pt"})
+    process = by_processes(replace(family, coder=broken), tmp_path / "out", *DARE, "--threads", "2")
+    _, complaint = process.communicate(timeout=120)
+    assert process.returncode == 2, complaint
+    assert "'model.layers.1.mlp.up_proj.weight' of the coder holds NaN" in complaint
+    assert "Traceback" not in complaint
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="looks for children as POSIX has them")
+def test_processes_end_with_a_killed_merge(family: Family, tmp_path: Path) -> None:
+    process = by_processes(family, tmp_path / "out", *DARE, *SMALL, "--threads", "2")
+    merge = psutil.Process(process.pid)
+    while process.poll() is None and len(merge.children()) < 2:
+        time.sleep(0.002)
+    children = merge.children()
+    process.kill()
+    process.communicate()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert children and not alive
+
+
 @pytest.mark.slow
 def test_what_was_written_is_not_written_again(family: Family, tmp_path: Path) -> None:
     out = tmp_path / "out"
@@ -157,7 +207,7 @@ def test_threads_and_blocks_change_no_bit(
     plan = planned(family, method=method, embeddings="merge", out_dtype="float32")
     results = []
     for threads, block in ((1, 1 << 19), (5, 4096), (2, 12288)):
-        monkeypatch.setattr(run, "BLOCK", block)
+        monkeypatch.setattr(tensor, "BLOCK", block)
         out = tmp_path / f"{threads}-{block}"
         run.prepare(plan, out, resume=False)
         assert run.run_plan(plan, out, threads=threads)

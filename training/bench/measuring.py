@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
+
+import psutil
 
 from engine.errors import ErrorCode, VisCodexError
 
 ROOT = Path(__file__).parents[2]
-# Runs a module's main in this process and tells the most memory it ever held.
-_CHILD = """
-import runpy, sys, time
-name = sys.argv[1]
-sys.argv = sys.argv[1:]
-try:
-    runpy.run_module(name, run_name="__main__", alter_sys=True)
-except SystemExit as end:
-    if end.code:
-        raise
-finally:
-    peak = [line for line in open("/proc/self/status") if line.startswith("VmHWM")][0].split()[1]
-    print("measured", int(peak) * 1024, time.process_time(), file=sys.stderr)
-"""
+LOOK_EVERY = 0.05  # seconds between two looks at the memory of a process and its children
 
 
 @dataclass(frozen=True)
@@ -80,23 +71,43 @@ def best(repeats: int, work: Callable[[Path], Run], folder: Path) -> Run:
 
 
 def child(python: Path, arguments: list[str]) -> Run:
-    """Run a module with arguments, measured. Raises VisCodexError(internal) where it fails."""
+    """Run a module with arguments, measured together with the processes it starts; the memory
+    is that of all at a time. Raises VisCodexError(internal) where it fails."""
     start = time.perf_counter()
-    done = subprocess.run(
-        [str(python), "-c", _CHILD, *arguments],
+    process = psutil.Popen(
+        [str(python), "-m", *arguments],
         cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
     )
+    peak = 0
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    said = Thread(target=lambda: complaints.append(process.stderr.read()))
+    complaints: list[str] = []
+    said.start()
+    while process.poll() is None:
+        peak = max(peak, _memory(process))
+        time.sleep(LOOK_EVERY)
     seconds = time.perf_counter() - start
-    if done.returncode:
+    said.join()
+    if process.returncode:
         raise VisCodexError(
-            ErrorCode.internal, f"{arguments[0]} failed: {done.stderr[-400:]}", "Mend it."
+            ErrorCode.internal, f"{arguments[0]} failed: {complaints[0][-400:]}", "Mend it."
         )
-    measured = [line for line in done.stderr.splitlines() if line.startswith("measured ")][-1]
-    _, peak, cpu = measured.split()
-    return Run(seconds, float(cpu), int(peak))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Run(seconds, cpu, peak)
+
+
+def _memory(process: psutil.Process) -> int:
+    """Bytes held by a process and those it started; what they share is counted for each."""
+    held = 0
+    with suppress(psutil.Error):
+        for one in [process, *process.children(recursive=True)]:
+            with suppress(psutil.Error):
+                held += one.memory_info().rss
+    return held
 
 
 def copy(sources: list[Path], out: Path, size: int) -> Run:

@@ -55,7 +55,9 @@ def merge(
         str | None,
         typer.Option(help="Do part i of n beside other processes, such as 0/2.", metavar="I/N"),
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads, or processes for a large model.")
+    ] = None,
     sweep: Annotated[
         str | None, typer.Option(help="Several weights, such as 0.5,0.6,0.7: a folder each.")
     ] = None,
