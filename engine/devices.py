@@ -69,7 +69,7 @@ def check_library(timeout: float = 60.0) -> None:
         raise VisCodexError(
             ErrorCode.internal,
             "llama.cpp was built wrongly for this processor's matrix units, which stay unused.",
-            "Build it again with GCC 13 or newer: " + BUILD,
+            "Build it again with another compiler: " + BUILD,
         )
 
 
@@ -77,7 +77,7 @@ def check_library(timeout: float = 60.0) -> None:
 def matrix_units_work(timeout: float = 60.0) -> bool:
     """Whether weights may be rearranged for the matrix units of this processor (AMX).
 
-    llama.cpp built by GCC 12 or older ends the process there, see packaging/setup. True, and
+    llama.cpp built by GCC 12 ends the process there, see packaging/setup. True, and
     nothing tried, on processors without such units.
     """
     if not has_matrix_units():

@@ -1,6 +1,6 @@
 /* Included before every source of llama.cpp, see machine.py.
  *
- * GCC 12 and older tell their optimizer that ldtilecfg reads the first 8 bytes of its operand, where
+ * GCC 12 tells its optimizer that ldtilecfg reads the first 8 bytes of its operand, where
  * it reads 64 (_tile_loadconfig in amxtileintrin.h). The stores to the rest are then left out, and
  * on a processor with AMX the first matrix product of a quantized model ends in a segmentation
  * fault (https://github.com/ggml-org/llama.cpp/pull/26954).

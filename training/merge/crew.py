@@ -1,7 +1,7 @@
 """Who merges the tensors of a shard: threads, or processes where there is much to do.
 
 Threads share what they have read and start at once, but wait for Python's lock some twenty times a
-block: on two cores two processes take two thirds of the time of threads.
+block: on two cores two processes take three fifths of the time of threads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from engine.errors import ErrorCode, VisCodexError
 from training.merge.plan import Plan, Step
 from training.merge.tensor import TensorMerger, one_thread_each
-from training.tensors import PartFile
+from training.tensors import ShardFile
 
 LARGE = 1_000_000_000  # bytes of a result from which on processes pay: each takes seconds to start
 Note = dict[str, Any] | None
@@ -29,7 +29,7 @@ Note = dict[str, Any] | None
 class Crew(Protocol):
     """Merges tensors into a file; what is to be noted of each comes in the order given."""
 
-    def merge(self, steps: Sequence[Step], part: PartFile) -> Iterator[Note]: ...
+    def merge(self, steps: Sequence[Step], part: ShardFile) -> Iterator[Note]: ...
 
 
 @contextmanager
@@ -60,7 +60,7 @@ class Threads:
     def __init__(self, merger: TensorMerger) -> None:
         self._merger = merger
 
-    def merge(self, steps: Sequence[Step], part: PartFile) -> Iterator[Note]:
+    def merge(self, steps: Sequence[Step], part: ShardFile) -> Iterator[Note]:
         for step in steps:
             yield self._merger.run(step, part)
 
@@ -71,7 +71,7 @@ class Processes:
     def __init__(self, method: str, pool: ProcessPoolExecutor) -> None:
         self._method, self._pool = method, pool
 
-    def merge(self, steps: Sequence[Step], part: PartFile) -> Iterator[Note]:
+    def merge(self, steps: Sequence[Step], part: ShardFile) -> Iterator[Note]:
         """Raises VisCodexError(out_of_memory) where the system ended a process."""
         try:
             yield from self._pool.map(partial(_merge_one, self._method, part), steps)
@@ -83,7 +83,7 @@ class Processes:
             ) from None
 
 
-def _merge_one(method: str, part: PartFile, step: Step) -> Note:
+def _merge_one(method: str, part: ShardFile, step: Step) -> Note:
     with one_thread_each(), TensorMerger(method, 0) as merger, part:
         return merger.run(step, part)
 
