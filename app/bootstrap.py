@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from app.preview import policy
-from engine.garbage import EVERY_MS, collect_due
+from engine.garbage import collect_by
 from engine.singletons import make_immortal
 
 APPLICATION = "VisCodex"
@@ -66,7 +65,7 @@ def make_application(
         register_scheme()
         QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
     application = Application(arguments or [APPLICATION])
-    collect_here(application)
+    collect_by(QTimer(application))
     application.setApplicationName(APPLICATION)
     application.setOrganizationName(APPLICATION)
     application.setApplicationDisplayName(APPLICATION)
@@ -76,15 +75,6 @@ def make_application(
     if logo is not None:
         application.setWindowIcon(QIcon(str(logo)))
     return application
-
-
-def collect_here(parent: QObject) -> None:
-    """Have Python collect its garbage in this thread alone, see `engine.garbage`."""
-    gc.disable()
-    timer = QTimer(parent)
-    timer.setInterval(EVERY_MS)
-    timer.timeout.connect(collect_due)
-    timer.start()
 
 
 def asset(name: str) -> Path | None:

@@ -9,8 +9,16 @@ Python's and waits for Qt's: both stand still for ever. So it is switched off, a
 from __future__ import annotations
 
 import gc
+from typing import Any
 
 EVERY_MS = 300
+
+
+def collect_by(timer: Any) -> None:
+    """Leave it to a QTimer from now on, in the thread of the timer. (No Qt is imported here.)"""
+    gc.disable()
+    timer.timeout.connect(collect_due)
+    timer.start(EVERY_MS)
 
 
 def collect_due() -> None:

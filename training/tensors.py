@@ -310,7 +310,7 @@ def index_of(shards: Iterable[Shard]) -> str:
     return json.dumps(table, indent=2) + "\n"
 
 
-class PartFile:
+class ShardFile:
     """A file of planned tensors that is being written, from any thread, and in any process that it
     is sent to."""
 
@@ -320,9 +320,9 @@ class PartFile:
         self._handles = _Handles("r+")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return PartFile, (self.path, self._offsets)
+        return ShardFile, (self.path, self._offsets)
 
-    def __enter__(self) -> PartFile:
+    def __enter__(self) -> ShardFile:
         return self
 
     def __exit__(self, *ignored: object) -> None:
@@ -353,23 +353,25 @@ class ShardWriter:
     def __init__(self, folder: Path, state: Path, shard: Shard) -> None:
         self.shard = shard
         self._place = folder / shard.file
-        self._part = folder / f"{shard.file}.part"
+        self._part_path = folder / f"{shard.file}.part"
         self._journal = state / f"{shard.file}.jsonl"
         self.notes = read_notes(self._journal)
         self._unsynced, self._pending = 0, dict[str, Any]()
         self._syncing: Future[None] | None = None
         if self.finished:
             return
-        if not self._part.exists():
+        if not self._part_path.exists():
             self.notes = {}
         header, offsets = shard.header()
-        descriptor = os.open(self._part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        descriptor = os.open(
+            self._part_path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666
+        )
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
         self._file.write(header)
         self._file.truncate(len(header) + shard.size)
         lines = "".join(_line(name, note) for name, note in self.notes.items())
         write_beside(self._journal, lines)  # without a last line that was cut
-        self.part = PartFile(self._part, offsets)
+        self.part = ShardFile(self._part_path, offsets)
         self._syncer = ThreadPoolExecutor(1)
 
     @property
@@ -410,7 +412,7 @@ class ShardWriter:
         self._sync()
         self.close()
         with suppress(FileNotFoundError):  # another process was first
-            os.replace(self._part, self._place)
+            os.replace(self._part_path, self._place)
 
     def close(self) -> None:
         """Wait for the disk and close the files."""

@@ -9,7 +9,6 @@ The page is served from memory under a scheme of its own with the policy of `eng
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import sys
@@ -17,7 +16,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from engine.garbage import EVERY_MS, collect_due
+from engine.garbage import collect_by
 from engine.render.page_scripts import DESCRIBE_JS, HEIGHT_JS, SETTLE_JS
 from engine.render.policy import CHROMIUM_FLAGS, SETTINGS_OFF, document_csp
 from engine.singletons import make_immortal
@@ -286,10 +285,8 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
             inbox.arrived.emit(line)
         inbox.ended.emit()
 
-    gc.disable()
     collecting = QTimer()
-    collecting.timeout.connect(collect_due)
-    collecting.start(EVERY_MS)
+    collect_by(collecting)
     threading.Thread(target=read, daemon=True).start()
     status = application.exec()
     # The page must go before its profile, or Qt complains and may crash at exit.

@@ -17,7 +17,6 @@ from PySide6.QtCore import QBuffer, QIODevice
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QApplication
 
-from app.actions import make_actions
 from app.preview import policy
 from app.preview.allowed_process import ENDED, AllowedPage
 from app.preview.chart import default_runner
@@ -25,9 +24,9 @@ from app.preview.order import Order
 from app.preview.permission import Permission
 from app.preview.refused import refused_of
 from app.theme import Theme
-from app.views.dress import Dresser
 from app.views.main_window import MainWindow
 from app.views.preview_pane import PreviewPane
+from tests.app.panes import web_pane
 from tests.app.scripted import ScriptedClient, answer, several
 from tests.app.test_preview import HOSTILE, Listener
 from tests.app.web_servers import Server
@@ -70,15 +69,7 @@ def server(listener: Listener) -> Iterator[Server]:
 
 @pytest.fixture
 def pane(qapp: QApplication, theme: Theme, qtbot: Any) -> Iterator[PreviewPane]:
-    made = PreviewPane(make_actions(theme), Dresser(theme), default_runner, True)
-    made.resize(500, 400)
-    made.show()
-    made.create_web()
-    yield made
-    made.shut()
-    made.close()
-    made.deleteLater()
-    qtbot.wait(50)
+    yield from web_pane(theme, default_runner, qtbot)
 
 
 def page(host: str) -> str:

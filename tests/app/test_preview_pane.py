@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from app.actions import make_actions
 from app.preview.chart import chart_page, default_runner
 from app.session import Picture
 from app.theme import Theme
-from app.views.dress import Dresser
 from app.views.preview_pane import PreviewPane
 from engine.render.python import PlotRunner
+from tests.app.panes import web_pane
 from tests.app.test_preview import Listener
 
 CHART = """import matplotlib.pyplot as plt
@@ -35,16 +34,7 @@ def runner_without_wall(unwalled: bool) -> PlotRunner:
 def pane(
     request: pytest.FixtureRequest, qapp: QApplication, theme: Theme, qtbot: Any
 ) -> Iterator[PreviewPane]:
-    make_runner = getattr(request, "param", default_runner)
-    made = PreviewPane(make_actions(theme), Dresser(theme), make_runner, True)
-    made.resize(500, 400)
-    made.show()
-    made.create_web()
-    yield made
-    made.shut()
-    made.close()
-    made.deleteLater()
-    qtbot.wait(50)
+    yield from web_pane(theme, getattr(request, "param", default_runner), qtbot)
 
 
 def test_chart_is_drawn(pane: PreviewPane, qtbot: Any) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import gguf
@@ -18,8 +16,7 @@ from engine.models.store import find_model
 from engine.protocol import ConvertRequest, Done, Token
 from tests.fixtures.tiny_family import Family, build_family
 from tests.fixtures.tiny_model import VOCABULARY
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.training.commands import command
 
 
 @pytest.fixture(scope="module")
@@ -27,25 +24,12 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Family:
     return build_family(tmp_path_factory.mktemp("family"))
 
 
-def command(module: str, *arguments: object) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", module, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def merged(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("merged") / "out"
     models = ("--vlm", family.vlm, "--coder", family.coder)
     layers = ("--layers", "1:2=0.25", "--embeddings", "merge", "--shard-size", "0.001")
-    command("training.cli", "merge", *models, "--out", out, *layers)
+    command("merge", *models, "--out", out, *layers)
     return out
 
 
@@ -86,7 +70,7 @@ def test_transformers_loads_what_the_formula_says(family: Family, merged: Path) 
 def test_float32_loads_as_float32(family: Family, tmp_path: Path) -> None:
     out = tmp_path / "out"
     models = ("--vlm", family.vlm, "--coder", family.coder)
-    command("training.cli", "merge", *models, "--out", out, "--out-dtype", "float32")
+    command("merge", *models, "--out", out, "--out-dtype", "float32")
     model = AutoModelForImageTextToText.from_pretrained(out, dtype="auto")
     name = "model.layers.0.mlp.up_proj.weight"
     wanted = (
@@ -103,9 +87,9 @@ def test_exported_and_run_by_the_engine(
 ) -> None:
     exported = tmp_path / "model"
     kinds = ("--text-type", "F32", "--mmproj-type", "F32")
-    command("training.cli", "export", merged, "--out", exported, *kinds, "--name", "merged")
+    command("export", merged, "--out", exported, *kinds, "--name", "merged")
     plain = tmp_path / "plain"
-    command("training.cli", "export", family.vlm, "--out", plain, *kinds, "--name", "merged")
+    command("export", family.vlm, "--out", plain, *kinds, "--name", "merged")
 
     def values(path: Path) -> dict[str, np.ndarray]:
         return {tensor.name: np.array(tensor.data) for tensor in gguf.GGUFReader(path).tensors}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,23 +15,10 @@ from engine.models.store import find_model
 from engine.protocol import ConvertRequest, Done, Token
 from tests.fixtures.tiny_family import noise
 from tests.fixtures.tiny_qwen3 import build_tiny_qwen3
+from tests.training.commands import command
 
-ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "model.language_model."
 NOT_SHARED = {"mrope_section", "mrope_interleaved"}
-
-
-def command(*arguments: object) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "training.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")

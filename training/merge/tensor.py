@@ -14,7 +14,7 @@ import torch
 
 from training.merge.methods import METHODS, Block, Likeness, likeness
 from training.merge.plan import Step
-from training.tensors import PartFile, Reader, Stored, broken
+from training.tensors import Reader, ShardFile, Stored, broken
 
 # Values: all steps on a block stay in a cache of 2 MiB; twice as many took twice the time a value.
 BLOCK = 1 << 16
@@ -64,14 +64,14 @@ class TensorMerger:
         while waiting:
             yield waiting.popleft().result()
 
-    def run(self, step: Step, part: PartFile) -> dict[str, Any] | None:
+    def run(self, step: Step, part: ShardFile) -> dict[str, Any] | None:
         """Write one tensor; returns the sums for the report where it was merged."""
         rest = _between(step.runs, step.sources["vlm"].count)
         for _ in self._each(lambda span: self._take(step, part, *span), _spans(rest)):
             pass
         return self._merge(step, part) if step.action == "merge" else None
 
-    def _take(self, step: Step, part: PartFile, _: int, start: int, stop: int) -> None:
+    def _take(self, step: Step, part: ShardFile, _: int, start: int, stop: int) -> None:
         stored = step.sources["vlm"]
         values = self._reader.read(stored, start, stop)
         as_float = _finite(values.float(), stored, "vlm")
@@ -79,7 +79,7 @@ class TensorMerger:
             values = as_float.to(step.out.dtype)
         part.write(step.out, start, values)
 
-    def _merge(self, step: Step, part: PartFile) -> dict[str, Any]:
+    def _merge(self, step: Step, part: ShardFile) -> dict[str, Any]:
         setting = step.setting
         assert setting is not None
         spans = list(_spans(step.runs))
