@@ -32,7 +32,7 @@ run: setup
 	@VISCODEX=$(BIN)/viscodex SAMPLE=$(SAMPLE) bash packaging/setup/run.sh
 
 test: setup-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 $(ARGS)
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -11,11 +11,17 @@ from collections.abc import Iterator
 
 from engine.ggml import Ggml, function
 
-F32, Q8_0 = 0, 8  # enum ggml_type
+F32 = 0  # enum ggml_type
+# The types that weights are stored in, by enum ggml_type; each has vector code of its own.
+STORED = {
+    "F16": 1, "BF16": 30, "Q4_0": 2, "Q4_1": 3, "Q5_0": 6, "Q5_1": 7, "Q8_0": 8,
+    "Q2_K": 10, "Q3_K": 11, "Q4_K": 12, "Q5_K": 13, "Q6_K": 14, "IQ4_NL": 20, "IQ4_XS": 23,
+}  # fmt: skip
 CPU = 0  # enum ggml_backend_dev_type
-LENGTH, ROWS, COLUMNS = 256, 64, 4
+LENGTH, ROWS = 256, 64
+COLUMNS = (1, 4)  # a token, and several: other code
 PRODUCT = LENGTH * 2.0  # of a row of ones and a column of twos
-MEMORY = 16 << 20
+MEMORY = 32 << 20  # bytes for all tensors of one way
 _POINTER, _LONG = ctypes.c_void_p, ctypes.c_int64
 
 
@@ -28,7 +34,7 @@ class _Parameters(ctypes.Structure):
 
 
 class Arithmetic:
-    """Products of ones (64 x 256) and twos (256 x 4), computed in several ways."""
+    """Products of ones (64 x 256) and twos (256 x 1 and 256 x 4), computed in several ways."""
 
     def __init__(self, ggml: Ggml) -> None:
         self._ggml = ggml
@@ -52,41 +58,65 @@ class Arithmetic:
             base, "ggml_quantize_chunk", ctypes.c_size_t, integer, _POINTER, _POINTER,
             _LONG, _LONG, _LONG, _POINTER,
         )  # fmt: skip
+        self._allocate = function(
+            base, "ggml_backend_alloc_ctx_tensors_from_buft", _POINTER, _POINTER, _POINTER
+        )
+        self._put = function(
+            base, "ggml_backend_tensor_set", None, _POINTER, _POINTER,
+            ctypes.c_size_t, ctypes.c_size_t,
+        )  # fmt: skip
+        self._size = function(base, "ggml_nbytes", ctypes.c_size_t, _POINTER)
+        self._supported = function(
+            base, "ggml_backend_dev_supports_op", ctypes.c_bool, _POINTER, _POINTER
+        )
+        self._release = function(base, "ggml_backend_buffer_free", None, _POINTER)
 
-    def plain(self) -> list[float]:
-        """The last number of the product with weights in F32 and in Q8_0; both must be PRODUCT."""
+    def plain(self) -> dict[str, float]:
+        """The last number of the products with weights of every type; all must be PRODUCT."""
         context = self._new(_Parameters(MEMORY, None, False))
-        ones, twos = self._operands(context)
-        weights = (ones, self._quantized(context, ones))
-        found = [self._last(context, self._multiply(context, left, twos)) for left in weights]
+        ones = self._filled(context, ROWS, 1.0)
+        found = self._products(context, "F32", ones)
+        for name in STORED:
+            found |= self._products(context, name, self._stored(context, name, ones))
         self._free(context)
         return found
 
-    def rearranged(self) -> list[float]:
+    def rearranged(self) -> dict[str, float]:
         """The same for weights in each buffer type in which the processor's backend rearranges
-        them (for matrix units such as AMX); empty where it has none that takes Q8_0."""
-        return [number for kind in self._extra_buffers() for number in self._in_buffer(kind)]
+        them (for matrix units such as AMX); only the types that it takes."""
+        found: dict[str, float] = {}
+        for number, kind in enumerate(self._extra_buffers()):
+            for name in STORED:
+                products = self._in_buffer(kind, name)
+                found |= {f"{name} in buffer {number}": value for name, value in products.items()}
+        return found
 
-    def _operands(self, context: int) -> tuple[int, int]:
-        ones = self._tensor(context, F32, LENGTH, ROWS)
-        twos = self._tensor(context, F32, LENGTH, COLUMNS)
-        self._fill(ones, 1.0)
-        self._fill(twos, 2.0)
-        return ones, twos
+    def _filled(self, context: int, rows: int, value: float) -> int:
+        tensor: int = self._tensor(context, F32, LENGTH, rows)
+        self._fill(tensor, value)
+        return tensor
 
-    def _quantized(self, context: int, values: int) -> int:
-        small: int = self._tensor(context, Q8_0, LENGTH, ROWS)
-        self._quantize(Q8_0, self._data(values), self._data(small), 0, ROWS, LENGTH, None)
+    def _stored(self, context: int, name: str, values: int) -> int:
+        small: int = self._tensor(context, STORED[name], LENGTH, ROWS)
+        self._quantize(STORED[name], self._data(values), self._data(small), 0, ROWS, LENGTH, None)
         return small
 
-    def _last(self, context: int, product: int) -> float:
+    def _products(self, context: int, name: str, weights: int) -> dict[str, float]:
+        found = {}
+        for columns in COLUMNS:
+            product = self._multiply(context, weights, self._filled(context, columns, 2.0))
+            if self._supported(self._processor, product):
+                found[f"{name} x {columns}"] = self._last(context, product, columns)
+        return found
+
+    def _last(self, context: int, product: int, columns: int) -> float:
         graph = self._graph(context)
         self._expand(graph, product)
         backend = self._start(self._processor, None)
         self._compute(backend, graph)
         self._stop(backend)
         numbers = ctypes.cast(self._data(product), ctypes.POINTER(ctypes.c_float))
-        return float(numbers[ROWS * COLUMNS - 1])
+        return float(numbers[ROWS * columns - 1])
 
     def _extra_buffers(self) -> Iterator[int]:
         base, processor = self._ggml.base, self._processor
@@ -103,34 +133,21 @@ class Arithmetic:
             yield listed[index]
             index += 1
 
-    def _in_buffer(self, kind: int) -> list[float]:
-        base = self._ggml.base
-        allocate = function(
-            base, "ggml_backend_alloc_ctx_tensors_from_buft", _POINTER, _POINTER, _POINTER
-        )
-        put = function(
-            base, "ggml_backend_tensor_set", None, _POINTER, _POINTER,
-            ctypes.c_size_t, ctypes.c_size_t,
-        )  # fmt: skip
-        size = function(base, "ggml_nbytes", ctypes.c_size_t, _POINTER)
-        supported = function(
-            base, "ggml_backend_dev_supports_op", ctypes.c_bool, _POINTER, _POINTER
-        )
-        release = function(base, "ggml_backend_buffer_free", None, _POINTER)
+    def _in_buffer(self, kind: int, name: str) -> dict[str, float]:
         context = self._new(_Parameters(MEMORY, None, False))
-        ones, twos = self._operands(context)
-        plain = self._quantized(context, ones)
         beside = self._new(_Parameters(MEMORY, None, True))
-        special = self._tensor(beside, Q8_0, LENGTH, ROWS)
-        buffer = allocate(beside, kind)
+        plain = self._stored(context, name, self._filled(context, ROWS, 1.0))
+        special = self._tensor(beside, STORED[name], LENGTH, ROWS)
+        buffer = self._allocate(beside, kind)
         try:
-            product = self._multiply(context, special, twos)
-            if not buffer or not supported(self._processor, product):
-                return []
-            put(special, self._data(plain), 0, size(plain))
-            return [self._last(context, product)]
+            probe = self._multiply(context, special, self._filled(context, 1, 2.0))
+            # Data of a type that the buffer does not take must not be put into it.
+            if not buffer or not self._supported(self._processor, probe):
+                return {}
+            self._put(special, self._data(plain), 0, self._size(plain))
+            return self._products(context, name, special)
         finally:
             if buffer:
-                release(buffer)
+                self._release(buffer)
             self._free(beside)
             self._free(context)

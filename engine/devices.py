@@ -158,9 +158,12 @@ def _problem(ggml: Ggml, way: str) -> str:
     arithmetic = Arithmetic(ggml)
     products = arithmetic.plain() if way == CHECK else arithmetic.rearranged()
     # The other way round, a number that is none would pass.
-    if not all(abs(number - PRODUCT) <= TOLERANCE for number in products):
-        return f"wrong products: {products} instead of {PRODUCT:.0f}"
-    return ""
+    wrong = {
+        name: number
+        for name, number in products.items()
+        if not abs(number - PRODUCT) <= TOLERANCE
+    }
+    return f"wrong products: {wrong} instead of {PRODUCT:.0f}" if wrong else ""
 
 
 def main(arguments: list[str]) -> int:

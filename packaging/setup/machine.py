@@ -74,7 +74,7 @@ X86_OPTIONS = {
     "fma": "FMA",
     "f16c": "F16C",
     "avx512f": "AVX512",
-    "avx512_vbmi": "AVX512_VBMI",
+    "avx512vbmi": "AVX512_VBMI",
     "avx512_vnni": "AVX512_VNNI",
     "avx512_bf16": "AVX512_BF16",
     "avx_vnni": "AVX_VNNI",
@@ -98,12 +98,6 @@ def cpu_flags(cpuinfo: str | None = None) -> frozenset[str]:
     return frozenset(found.group(1).split()) if found else frozenset()
 
 
-def cpu_fingerprint() -> str:
-    """Changes when an environment comes to a processor with other instructions."""
-    parts = [platform.machine(), *sorted(cpu_flags())]
-    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
-
-
 def build_flags(flags: frozenset[str] | None = None) -> list[str]:
     """CMake options that build llama.cpp with what the operating system says the processor has.
 
@@ -123,16 +117,34 @@ def build_flags(flags: frozenset[str] | None = None) -> list[str]:
 
 
 def build_environment() -> dict[str, str]:
-    """What the compilers of llama.cpp are told through the environment."""
+    """What the compilers of llama.cpp are told through the environment: what was in it, and ours."""
     # Every compiler of this platform knows -include; the header keeps to those that need it.
-    flags = f"-include {HEADER}"
-    told = {name: f"{os.environ.get(name, '')} {flags}".strip() for name in ("CFLAGS", "CXXFLAGS")}
+    ours = {name: f"-include {HEADER}" for name in ("CFLAGS", "CXXFLAGS")}
+    ours["CMAKE_ARGS"] = " ".join(build_flags())
+    told = {name: f"{more} {os.environ.get(name, '')}".strip() for name, more in ours.items()}
     places = (str(Path(__file__).parent), os.environ.get("CPATH", ""))
     return {
         **told,
         "CPATH": os.pathsep.join(place for place in places if place),
         "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1),
     }
+
+
+def build_key(library: str) -> str:
+    """Names a build of llama.cpp: the same for a library of one version built in the same way for
+    a processor with the same instructions."""
+    told = build_environment()
+    parts = [library, platform.machine(), told["CMAKE_ARGS"], told["CFLAGS"], told["CXXFLAGS"]]
+    if "-DGGML_NATIVE=ON" in parts[2]:
+        parts += [platform.processor(), *sorted(cpu_flags())]
+    header = (Path(__file__).parent / HEADER).read_bytes()
+    return hashlib.sha256("\n".join(parts).encode() + header).hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Where this user's programs keep what can be made again."""
+    fallback = Path.home() / ("Library/Caches" if platform.system() == "Darwin" else ".cache")
+    return Path(os.environ.get("XDG_CACHE_HOME") or fallback) / "viscodex"
 
 
 def _answer(*command: str) -> str:

@@ -45,7 +45,7 @@ INSTALLS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 LLAMA = "llama-cpp-python==0.3.36"
 CHECKS = ("--check", "--check-rearranged")  # of engine.devices
-FROM_SOURCE = ("--force-reinstall", "--no-cache-dir", "--no-binary", "llama-cpp-python", LLAMA)
+LLAMA_OPTIONS = ("--no-deps", "--force-reinstall")
 
 
 class SetupError(Exception):
@@ -113,20 +113,14 @@ def make_environment() -> None:
 
 def install(level: str) -> None:
     """Bring the Python packages of a level into the environment."""
-    # Dependency groups need pip 25.1; older ones fail on the option.
-    call([PYTHON, "-m", "pip", "install", "--quiet", "--upgrade", "pip>=25.1"])
     for arguments in INSTALLS[level]:
-        call(
-            [PYTHON, "-m", "pip", "install", "-c", CONSTRAINTS, *arguments],
-            env=machine.build_environment(),
-        )
+        call([PYTHON, "-m", "pip", "install", "-c", CONSTRAINTS, *arguments])
 
 
 def check_library(checks: Sequence[str]) -> str:
     """What happens when llama.cpp is loaded and computes, in processes of its own.
 
-    Returns "" if all is well, else a description. A wheel built (or cached) on another machine
-    may use instructions that this one lacks; the process then dies by signal 4.
+    Returns "" if all is well, else a description.
     """
     for check in checks:
         command = [str(PYTHON), "-m", "engine.devices", check]
@@ -142,22 +136,29 @@ def check_library(checks: Sequence[str]) -> str:
 
 
 def settle_library() -> None:
-    """Make sure that llama.cpp runs on this very machine; rebuild it once if it does not."""
-    now = {"cpu": machine.cpu_fingerprint(), "library": LLAMA}
-    if read_stamp("llama") == now:
+    """Make sure that llama.cpp is there and runs on this very machine.
+
+    A library that somebody put into the environment stays if it passes. Our own is built anew for
+    a processor with other instructions even if it passes: the check computes little.
+    """
+    now = {"build": machine.build_key(LLAMA)}
+    stamp = read_stamp("llama")
+    if stamp == now:
         return
-    problem = check_library(CHECKS)
+    problem = "it was built for another processor" if stamp else check_library(CHECKS)
     if problem:
-        say(f"llama.cpp does not run here ({problem}); building it for this machine, minutes")
+        say(f"llama.cpp for this machine ({problem}); building it takes minutes")
+        # A cache for each build, since pip's own takes no notice of the processor.
+        cache = machine.cache_folder() / "pip" / now["build"]
         call(
-            [PYTHON, "-m", "pip", "install", "--no-deps", *FROM_SOURCE],
-            env={**machine.build_environment(), "CMAKE_ARGS": " ".join(machine.build_flags())},
+            [PYTHON, "-m", "pip", "install", "--cache-dir", cache, *LLAMA_OPTIONS, LLAMA],
+            env=machine.build_environment(),
         )
         problem = check_library(CHECKS[:1])  # the engine does without the second
     if problem:
         raise SetupError(
-            f"llama.cpp was built on this machine and still does not run ({problem}); try "
-            f"CMAKE_ARGS=-DGGML_NATIVE=OFF {PYTHON} -m pip install {shlex.join(FROM_SOURCE)}"
+            f"llama.cpp was built on this machine and still does not run ({problem}); remove "
+            f"{machine.cache_folder() / 'pip'} and try again with CMAKE_ARGS=-DGGML_NATIVE=ON"
         )
     write_stamp("llama", now)
 
@@ -189,9 +190,11 @@ def prepare(level: str) -> None:
         if sys.platform == "linux":
             debian_packages(level)
         make_environment()
-        install(level)
+        # Dependency groups need pip 25.1; older ones fail on the option.
+        call([PYTHON, "-m", "pip", "install", "--quiet", "--upgrade", "pip>=25.1"])
     settle_library()
     if not fits:
+        install(level)
         write_stamp(level, wanted)
         say(f"ready ({level})")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine import devices
-from engine.arithmetic import PRODUCT, Arithmetic
+from engine.arithmetic import COLUMNS, PRODUCT, STORED, Arithmetic
 from engine.errors import ErrorCode, VisCodexError
 from engine.ggml import Ggml
 from engine.llama.library import model_params
@@ -26,23 +27,26 @@ def forget() -> Iterator[None]:
 
 
 def test_plain_products_are_right() -> None:
-    assert Arithmetic(Ggml()).plain() == pytest.approx([PRODUCT, PRODUCT], abs=1.0)
+    products = Arithmetic(Ggml()).plain()
+    assert len(products) == (1 + len(STORED)) * len(COLUMNS)
+    assert products == {name: pytest.approx(PRODUCT, abs=1.0) for name in products}
 
 
 def test_products_of_rearranged_weights_are_right() -> None:
     # In a process of its own, which a library that was built wrongly would end.
     code = (
+        "import json\n"
         "from engine.arithmetic import Arithmetic\n"
         "from engine.ggml import Ggml\n"
-        "print(*Arithmetic(Ggml()).rearranged())\n"
+        "print(json.dumps(Arithmetic(Ggml()).rearranged()))\n"
     )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode < 0:
         assert not devices.matrix_units_work()
         pytest.skip("llama.cpp was built for this processor by a compiler that gets it wrong")
-    products = [float(number) for number in done.stdout.split()]
-    assert products == pytest.approx([PRODUCT] * len(products), abs=1.0)
+    products = json.loads(done.stdout.splitlines()[-1])
+    assert products == {name: pytest.approx(PRODUCT, abs=1.0) for name in products}
     if devices.has_matrix_units():
         assert products
 
