@@ -159,9 +159,7 @@ def _problem(ggml: Ggml, way: str) -> str:
     products = arithmetic.plain() if way == CHECK else arithmetic.rearranged()
     # The other way round, a number that is none would pass.
     wrong = {
-        name: number
-        for name, number in products.items()
-        if not abs(number - PRODUCT) <= TOLERANCE
+        name: number for name, number in products.items() if not abs(number - PRODUCT) <= TOLERANCE
     }
     return f"wrong products: {wrong} instead of {PRODUCT:.0f}" if wrong else ""
 

@@ -117,9 +117,9 @@ def build_flags(flags: frozenset[str] | None = None) -> list[str]:
 
 
 def build_environment() -> dict[str, str]:
-    """What the compilers of llama.cpp are told through the environment: what was in it, and ours."""
+    """What the compilers of llama.cpp are told: ours, and what the environment says."""
     # Every compiler of this platform knows -include; the header keeps to those that need it.
-    ours = {name: f"-include {HEADER}" for name in ("CFLAGS", "CXXFLAGS")}
+    ours = dict.fromkeys(("CFLAGS", "CXXFLAGS"), f"-include {HEADER}")
     ours["CMAKE_ARGS"] = " ".join(build_flags())
     told = {name: f"{more} {os.environ.get(name, '')}".strip() for name, more in ours.items()}
     places = (str(Path(__file__).parent), os.environ.get("CPATH", ""))
