@@ -161,16 +161,34 @@ def test_another_processor_gets_a_library_of_its_own(
     assert log.read_text().count("pip install") == 1
 
 
+def test_options_hold_until_others_are_given(
+    prepare: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = stub(prepare, f"[ -e {prepare.VENV}/rebuilt ]")
+
+    def built(options: str | None) -> bool:
+        log.write_text("")
+        if options is None:
+            monkeypatch.delenv("CMAKE_ARGS", raising=False)
+        else:
+            monkeypatch.setenv("CMAKE_ARGS", options)
+        prepare.settle_library()
+        return "pip install" in log.read_text()
+
+    assert built("-DGGML_CUDA=ON")
+    assert "-DGGML_CUDA=ON -m pip install" in log.read_text()
+    assert not built(None)
+    assert built("")
+    assert not built(None)
+
+
 def test_a_build_is_kept_for_its_processor_and_options(
     machine: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = machine.build_key("llama")
     assert machine.build_key("llama") == here
     assert machine.build_key("llama 2") != here
-    monkeypatch.setenv("CMAKE_ARGS", "-DGGML_CUDA=on")
-    assert machine.build_environment()["CMAKE_ARGS"].endswith("-DGGML_CUDA=on")
-    assert machine.build_key("llama") != here
-    monkeypatch.delenv("CMAKE_ARGS")
+    assert machine.build_key("llama", "-DGGML_CUDA=ON") != here
     other_processor(monkeypatch, machine)
     assert machine.build_key("llama") != here
 

@@ -116,24 +116,25 @@ def build_flags(flags: frozenset[str] | None = None) -> list[str]:
     return ["-DGGML_NATIVE=OFF", *options]
 
 
-def build_environment() -> dict[str, str]:
-    """What the compilers of llama.cpp are told: ours, and what the environment says."""
+def build_environment(options: str = "") -> dict[str, str]:
+    """What the compilers of llama.cpp are told: ours, and what the environment says; `options`
+    are the user's for CMake, such as -DGGML_CUDA=ON."""
     # Every compiler of this platform knows -include; the header keeps to those that need it.
-    ours = dict.fromkeys(("CFLAGS", "CXXFLAGS"), f"-include {HEADER}")
-    ours["CMAKE_ARGS"] = " ".join(build_flags())
-    told = {name: f"{more} {os.environ.get(name, '')}".strip() for name, more in ours.items()}
+    ours = f"-include {HEADER}"
+    told = {name: f"{ours} {os.environ.get(name, '')}".strip() for name in ("CFLAGS", "CXXFLAGS")}
     places = (str(Path(__file__).parent), os.environ.get("CPATH", ""))
     return {
         **told,
+        "CMAKE_ARGS": " ".join([*build_flags(), *options.split()]),
         "CPATH": os.pathsep.join(place for place in places if place),
         "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1),
     }
 
 
-def build_key(library: str) -> str:
+def build_key(library: str, options: str = "") -> str:
     """Names a build of llama.cpp: the same for a library of one version built in the same way for
     a processor with the same instructions."""
-    told = build_environment()
+    told = build_environment(options)
     parts = [library, platform.machine(), told["CMAKE_ARGS"], told["CFLAGS"], told["CXXFLAGS"]]
     if "-DGGML_NATIVE=ON" in parts[2]:
         parts += [platform.processor(), *sorted(cpu_flags())]

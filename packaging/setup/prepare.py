@@ -141,18 +141,21 @@ def settle_library() -> None:
     A library that somebody put into the environment stays if it passes. Our own is built anew for
     a processor with other instructions even if it passes: the check computes little.
     """
-    now = {"build": machine.build_key(LLAMA)}
     stamp = read_stamp("llama")
+    # A later call without options keeps what was built with some; CMAKE_ARGS= takes them away.
+    options = os.environ.get("CMAKE_ARGS", (stamp or {}).get("options", ""))
+    now = {"build": machine.build_key(LLAMA, options), "options": options}
     if stamp == now:
         return
-    problem = "it was built for another processor" if stamp else check_library(CHECKS)
+    problem = "there is another processor, or other options" if stamp else ""
+    problem = problem or check_library(CHECKS)
     if problem:
         say(f"llama.cpp for this machine ({problem}); building it takes minutes")
         # A cache for each build, since pip's own takes no notice of the processor.
         cache = machine.cache_folder() / "pip" / now["build"]
         call(
             [PYTHON, "-m", "pip", "install", "--cache-dir", cache, *LLAMA_OPTIONS, LLAMA],
-            env=machine.build_environment(),
+            env=machine.build_environment(options),
         )
         problem = check_library(CHECKS[:1])  # the engine does without the second
     if problem:
