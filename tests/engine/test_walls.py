@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import faulthandler
 import os
 import subprocess
 import sys
@@ -42,6 +43,7 @@ class Fatal(NoWall):
     """A wall that ends the process."""
 
     def apply(self, room: Room) -> None:
+        faulthandler.disable()  # pytest's would print the stacks of this fork into the report
         os.abort()
 
 
