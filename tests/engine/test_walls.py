@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import faulthandler
+import json
 import os
 import subprocess
 import sys
