@@ -17,6 +17,7 @@ from app.autostart import own_command, system_autostart
 from app.bridge import EngineBridge
 from app.capture.main import default_handlers
 from app.controller import Controller
+from app.ending import Ending
 from app.hotkeys.main import Hotkey, default_handler
 from app.log import start_log
 from app.preview.chart import default_runner
@@ -41,6 +42,7 @@ def main(image: Path | None = None, capture: bool = False, hidden: bool = False)
     the exit status.
     """
     application = bootstrap.make_application(sys.argv[:1])
+    ending = Ending()
     name = instance.server_name()
     wish = {
         "image": str(image.resolve()) if image is not None else "",
@@ -48,6 +50,7 @@ def main(image: Path | None = None, capture: bool = False, hidden: bool = False)
         "hidden": hidden,
     }
     if instance.forward(name, wish):
+        ending.status = 0
         return 0
     server = instance.InstanceServer(name)
     start_log()
@@ -68,9 +71,10 @@ def main(image: Path | None = None, capture: bool = False, hidden: bool = False)
         window.painted.connect(resident.begin)
         window.painted.connect(partial(take_wish, window, wish, False))
         window.show()
-    status = application.exec()
+    ending.status = application.exec()
     server.close()
-    return status
+    window.parts.state.sync()
+    return ending.status
 
 
 def make_window(application: QApplication, settings_path: Path | None = None) -> MainWindow:

@@ -55,4 +55,5 @@ def test_from_the_snip_to_the_copied_code(tmp_path: Path, sample: Path) -> None:
     assert facts["same"]
     assert facts["state"] == "done"
     assert facts["clipboard"] == facts["code"]
+    assert not list(tmp_path.glob("viscodex-*"))  # folders for the time of the process
     assert "<body" in facts["code"] and "</" in facts["code"]

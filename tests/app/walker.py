@@ -130,14 +130,17 @@ def walk(steps: Callable[[User], None]) -> None:
             sys.stderr.flush()
             os._exit(1)
 
+    threads: list[threading.Thread] = []
+
     def made(*arguments: Any) -> MainWindow:
         window = make(*arguments)
-        user = User(window)
-        thread = threading.Thread(target=go, args=(user,), daemon=True)
+        thread = threading.Thread(target=go, args=(User(window),), daemon=True)
+        threads.append(thread)
         window.painted.connect(lambda: thread.start())
         return window
 
     application_main.make_window = made
     status = application_main.main()
-    sys.stdout.flush()
+    for thread in threads:
+        thread.join(20)  # what it has seen is told after the application has ended
     sys.exit(status)
