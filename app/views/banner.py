@@ -92,6 +92,13 @@ class Banner(QFrame):
     def detail(self) -> str:
         return self._detail.text()
 
+    @property
+    def controls(self) -> list[QWidget]:
+        """What can be pressed now, in its order; none while there is no message."""
+        items = map(self._buttons.itemAt, range(self._buttons.count()))
+        buttons = [item.widget() for item in items if item is not None]
+        return [] if self.isHidden() else [*filter(None, buttons), self._close]
+
     def present(
         self,
         tone: str,

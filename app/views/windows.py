@@ -130,9 +130,16 @@ class Windows(QObject):
     # Downloads ------------------------------------------------------------------------------------
 
     def _arrived(self, job: Job) -> None:
-        """Tell of a model that came while nobody watched."""
+        """Tell of a model that came while nobody watched.
+
+        A file given to the page of the first run was given to be used; the page says so.
+        """
         window = self._made.get("models")
-        if window is None or not window.isVisible():
+        if window is not None and window.isVisible():
+            return
+        if self.first_run is not None and job.kind == "add":
+            self.shelf.use(job.name)
+        else:
             self.main.banner.present(
                 "info",
                 _("{title} is here").format(title=job.title),
