@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QLocale, QObject
+from PySide6.QtCore import QLocale, QObject, Signal
 
-from app import messages
+from app import error_help, messages
 from app.capture.models import CaptureError
 from app.error_details import details
 from app.i18n import _, ngettext
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 
 class Failing(QObject):
-    """Joins what fails to the banner, and the actions there to the controller."""
+    """Joins what fails to the banner, and the actions there to the controller.
+
+    `learn(code)` tells that people want to read about an error.
+    """
+
+    learn = Signal(str)
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
@@ -55,7 +61,13 @@ class Failing(QObject):
             offered,
             detail=failure.message,
             more=partial(details, failure) if entry.explained else None,
+            learn=self._learn(failure.code),
         )
+
+    def _learn(self, code: str) -> Callable[[], None] | None:
+        """What opens the page on an error; None where an installation lacks it."""
+        known = code if code in messages.ERRORS else "internal"
+        return partial(self.learn.emit, known) if error_help.page() is not None else None
 
     def _refresh(self) -> None:
         self._actions["go_on"].setEnabled(self.controller.can_go_on)
@@ -82,7 +94,9 @@ class Failing(QObject):
 
     def _preview_failed(self, message: str, line: int) -> None:
         title = _(messages.error_text("render_failed").title)
-        self._window.banner.present("warn", title, message, [self._actions["refresh"]])
+        self._window.banner.present(
+            "warn", title, message, [self._actions["refresh"]], learn=self._learn("render_failed")
+        )
 
     def _capture_failed(self, error: CaptureError) -> None:
         self.show(Failure(error.code, messages.sentence(str(error)), error.advice))

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.i18n import _
-from app.views.banner_details import BannerDetails
+from app.views.banner_details import BannerDetails, learn_button
 from app.views.dress import Dresser, IconLabel, announce
 
 _ICONS = {"bad": "error", "warn": "warning", "info": "info"}
@@ -107,11 +107,13 @@ class Banner(QFrame):
         actions: Sequence[QAction | tuple[str, object]] = (),
         detail: str = "",
         more: Callable[[], str] | None = None,
+        learn: Callable[[], object] | None = None,
     ) -> None:
         """Show a message; `tone` is "bad", "warn" or "info".
 
         `actions` are QActions or pairs of a text and a callable; `detail` is what happened exactly,
-        as the part that failed puts it; `more` gives what a button "Details" unfolds.
+        as the part that failed puts it; `more` gives what a button "Details" unfolds. `learn`
+        opens the page on the error; its button stands with the details where there are any.
         """
         self._clear()
         self.setProperty("tone", tone)
@@ -125,9 +127,11 @@ class Banner(QFrame):
         self._detail.setVisible(bool(detail))
         for entry in actions:
             self._buttons.addWidget(self._button(entry))
-        self.details.offer(more)
+        self.details.offer(more, learn)
         if more is not None:
             self._buttons.addWidget(self.details.make_button())
+        elif learn is not None:
+            self._buttons.addWidget(learn_button(learn))
         self._arrange()
         spoken = "\n".join(filter(None, (title, text, detail)))
         self.setAccessibleName(spoken)

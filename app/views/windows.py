@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from PySide6.QtCore import QObject
 
+from app import error_help
 from app.bootstrap import asset
 from app.i18n import _
 from app.jobs import Job
@@ -17,6 +18,7 @@ from app.views.diagnostics_window import DiagnosticsWindow
 from app.views.download_strip import DownloadStrip
 from app.views.fields import Window
 from app.views.first_run import FirstRunPage
+from app.views.help_window import HelpWindow
 from app.views.main_window import MainWindow
 from app.views.models_window import ModelsWindow
 from app.views.settings_boxes import History
@@ -49,6 +51,7 @@ class Windows(QObject):
             main.actions_by_name[name].triggered.connect(
                 lambda *_, name=name, make=make: self._open(name, make)
             )
+        main.features.failing.learn.connect(self._explain)
         self.shelf.arrived.connect(self._arrived)
         self.shelf.failed.connect(self._failed)
         main.closed.connect(self._close)
@@ -62,9 +65,20 @@ class Windows(QObject):
         return self._made.get(name)
 
     def _open(self, name: str, make: Callable[[], Window]) -> None:
+        self._have(name, make).come_up()
+
+    def _have(self, name: str, make: Callable[[], Window]) -> Window:
         if name not in self._made:
             self._made[name] = make()
-        self._made[name].come_up()
+        return self._made[name]
+
+    def _explain(self, code: str) -> None:
+        """Open the page on errors at one of them."""
+        page = error_help.page()
+        if page is not None:
+            window = self._have("help", lambda: HelpWindow(self.main, page))
+            assert isinstance(window, HelpWindow)
+            window.open_at(code)
 
     def _settings(self) -> Window:
         main = self.main

@@ -186,7 +186,7 @@ def test_without_a_model_pictures_wait_for_one(
     qtbot.waitUntil(window.banner.isVisible)
     assert (window.banner.title, told(window)) == ("No model yet", "No model yet")
     assert window.banner.property("tone") == "warn"
-    assert buttons(window) == ["Get a model…", "Try again"]
+    assert buttons(window) == ["Get a model…", "Try again", "Learn more"]
     assert window.actions_by_name["snip"].isEnabled()
     window.controller.offer_all([Offer(sample, "a"), Offer(samples / "chart.png", "b")])
     qtbot.waitUntil(lambda: state(window) is State.READY)
