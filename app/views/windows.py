@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 
@@ -13,6 +14,7 @@ from app.bootstrap import asset
 from app.i18n import _
 from app.jobs import Job
 from app.preview.policy import NO_SANDBOX_VARIABLE
+from app.preview.sandbox_state import SandboxState
 from app.shelf import Shelf
 from app.views.diagnostics_window import DiagnosticsWindow
 from app.views.download_strip import DownloadStrip
@@ -91,7 +93,15 @@ class Windows(QObject):
 
     def _diagnostics(self) -> Window:
         main = self.main
-        return DiagnosticsWindow(main, main, main.controller, main.dresser, self._preview_words)
+        return DiagnosticsWindow(
+            main, main, main.controller, main.dresser, self._preview_words, pages=self._pages()
+        )
+
+    def _pages(self) -> SandboxState | None:
+        """What asks Chromium for its sandbox; None where it has no page on it."""
+        if sys.platform != "linux":
+            return None
+        return SandboxState(lambda: self.main.preview.web is not None, self)
 
     def _preview_words(self) -> str:
         """What draws the preview in the window, and whether it is shut in; in English."""
