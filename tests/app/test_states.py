@@ -31,7 +31,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "oom_ram": ("out_of_memory",),
     "engine_crash": ("worker_died", "graphics_crashed"),
     "image_unreadable": ("unsupported_image",),
-    "image_too_small": ("image_too_small",),
+    "image_too_small": ("image_too_small", "image_too_narrow"),
     "context_full": ("context_full",),
     "no_code_in_answer": ("no_code",),
     "render_failed": ("render_failed",),
