@@ -39,6 +39,7 @@ class Failing(QObject):
         ):
             self._actions[name].triggered.connect(lambda *_, call=slot: call())
         window.preview.failed.connect(self._preview_failed)
+        window.preview.drawn.connect(self._preview_drawn)
         window.flow.failed.connect(self._capture_failed)
         controller.trouble.connect(self.show)
         controller.changed.connect(self._refresh)
@@ -97,6 +98,12 @@ class Failing(QObject):
         self._window.banner.present(
             "warn", title, message, [self._actions["refresh"]], learn=self._learn("render_failed")
         )
+
+    def _preview_drawn(self) -> None:
+        """What could not be drawn has been mended: nothing is left to tell."""
+        banner = self._window.banner
+        if banner.title == _(messages.error_text("render_failed").title):
+            banner.dismiss()
 
     def _capture_failed(self, error: CaptureError) -> None:
         self.show(Failure(error.code, messages.sentence(str(error)), error.advice))
