@@ -95,6 +95,11 @@ ERRORS: Mapping[str, ErrorText] = {
         N_("Snip a larger part, not less wide or high than a line of text."),
         ("snip", "open"),
     ),
+    "image_too_narrow": ErrorText(
+        N_("The picture is too narrow to read"),
+        N_("Snip a piece of it that is less long for its width."),
+        ("snip", "open"),
+    ),
     "model_missing": ErrorText(
         N_("No model yet"),
         N_("Snips and pictures wait for one. Download a model, or choose one that is here."),
@@ -132,7 +137,7 @@ ERRORS: Mapping[str, ErrorText] = {
     ),
     "context_full": ErrorText(
         N_("The picture and its code do not fit the model's memory"),
-        N_("Snip a smaller part, or refine shorter code."),
+        N_("Snip a smaller part, shorten the instruction, or refine shorter code."),
     ),
     "worker_died": ErrorText(
         N_("The model process stopped"),
@@ -315,6 +320,7 @@ ACTION_LABELS: Mapping[str, str] = {
 
 LABELS_FOR: Mapping[tuple[str, str], str] = {
     ("image_too_small", "snip"): N_("Snip again"),
+    ("image_too_narrow", "snip"): N_("Snip again"),
     ("model_missing", "models"): N_("Get a model…"),
 }
 """Such of one error alone."""

@@ -17,6 +17,9 @@ from app.versions import CONVERSION, Version, VersionTree, title
 if TYPE_CHECKING:
     from engine.hints import TextLine
 
+LEAST_SECONDS = 0.2
+"""Tokens come in bundles: what came in less time than this tells nothing of the rate."""
+
 
 class State(str, Enum):
     """What the session is doing."""
@@ -297,7 +300,7 @@ class Session:
             self.result.tokens += 1
             self.progress = None
             passed = now - self._first_token
-            if passed > 0:
+            if passed >= LEAST_SECONDS:
                 self.result.tokens_per_second = (self.result.tokens - 1) / passed
         self._step(Input.TOKEN)
 

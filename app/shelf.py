@@ -145,8 +145,9 @@ class Shelf(QObject):
         name = name_for(model.stem, taken)
         self.jobs.start(name, "add", name, partial(_add, model, vision, name))
 
-    def forget_waiting(self) -> None:
-        self.waiting = None
+    def dismiss(self) -> None:
+        """Forget a file that waits, and what went wrong; people have seen it."""
+        self.waiting = self.failure = None
         self.changed.emit()
 
     # Servers --------------------------------------------------------------------------------------

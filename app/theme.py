@@ -226,10 +226,6 @@ QWidget#findBar QPushButton { padding: 2px 10px; }
 QWidget#findBar QPushButton:focus { padding: 1px 9px; }
 QWidget#findBar QLabel { color: $muted; }
 QWidget#findBar QLabel[found="false"] { color: $bad; }
-QLineEdit { color: $text; background: $surface; border: 1px solid $line_strong; border-radius: 6px;
-    padding: 2px 7px; min-height: 20px; selection-background-color: $selection;
-    selection-color: $text; }
-QLineEdit:focus { border: 2px solid $accent; padding: 1px 6px; }
 QLabel#changesSummary { color: $muted; background: $raised; padding: 4px 12px;
     border-bottom: 1px solid $line; }
 QAbstractScrollArea::corner { background: transparent; border: none; }
@@ -258,11 +254,10 @@ QListWidget#pages::item { padding: 9px 12px; border-left: 3px solid transparent;
 QListWidget#pages::item:selected { background: $accent_soft; color: $text;
     border-left: 3px solid $accent; }
 QListWidget#pages:focus { border-right: 1px solid $accent; }
-QLineEdit { color: $text; background: $surface; border: 1px solid $line_strong;
-    border-radius: 6px; padding: 3px 8px; min-height: 20px; selection-background-color: $selection;
-    selection-color: $text; }
-QLineEdit:focus { border: 2px solid $accent; padding: 2px 7px; }
 QComboBox QLineEdit, QSpinBox QLineEdit { border: none; padding: 0; }
+QTextBrowser#help { color: $text; background: $surface; border: none;
+    border-top: 1px solid $line; selection-background-color: $selection; selection-color: $text; }
+QTextBrowser#help:focus { border-top: 1px solid $accent; }
 QPlainTextEdit#log { color: $muted; background: $surface; border: 1px solid $line;
     border-radius: 10px; padding: 6px; selection-background-color: $selection;
     selection-color: $text; }

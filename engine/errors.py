@@ -12,6 +12,7 @@ class ErrorCode(str, Enum):
     unsupported_image = "unsupported_image"
     image_too_large = "image_too_large"
     image_too_small = "image_too_small"
+    image_too_narrow = "image_too_narrow"
     model_missing = "model_missing"
     model_broken = "model_broken"
     model_unsupported = "model_unsupported"
@@ -47,6 +48,7 @@ _INPUT_CODES = frozenset(
         ErrorCode.unsupported_image,
         ErrorCode.image_too_large,
         ErrorCode.image_too_small,
+        ErrorCode.image_too_narrow,
         ErrorCode.model_missing,
         ErrorCode.model_broken,
         ErrorCode.model_unsupported,

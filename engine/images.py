@@ -175,7 +175,7 @@ def check_size(width: int, height: int, name: str = "The picture") -> None:
         )
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise _refuse(
-            ErrorCode.image_too_small,
+            ErrorCode.image_too_narrow,
             f"{name} is {width} x {height} pixels, too narrow to read.",
             "Snip a region that is less long for its width.",
         )

@@ -71,8 +71,9 @@ def take_all(out: Path, theme: str, language: str) -> None:
     """All windows in one theme; but for English only the main window."""
     camera = Camera(out, theme)
     from app.main import make_window, take_wish
-    from app.session import State
+    from app.session import EngineState, State
     from app.store import settings as store
+    from app.views.windows import Windows
 
     path = Path(tempfile.mkdtemp()) / "settings.json"
     store.save(store.Settings(theme=theme, language=language), path)
@@ -81,7 +82,10 @@ def take_all(out: Path, theme: str, language: str) -> None:
     window.move(0, 0)
     window.show()
     camera.until(lambda: window.preview.web is not None, "the preview")
-    camera.rest(3.0)
+    (windows,) = window.findChildren(Windows)
+    camera.until(lambda: windows.shelf.survey is not None, "what fits this machine")
+    camera.until(lambda: window.controller.session.engine is EngineState.READY, "the model")
+    camera.rest(1.0)
     if language == ENGLISH:
         camera.take(window, "first-run")
     session = window.controller.session

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QLocale, QObject
+from PySide6.QtCore import QLocale, QObject, Signal
 
-from app import messages
+from app import error_help, messages
 from app.capture.models import CaptureError
 from app.error_details import details
 from app.i18n import _, ngettext
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 
 class Failing(QObject):
-    """Joins what fails to the banner, and the actions there to the controller."""
+    """Joins what fails to the banner, and the actions there to the controller.
+
+    `learn(code)` tells that people want to read about an error.
+    """
+
+    learn = Signal(str)
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
@@ -33,6 +39,7 @@ class Failing(QObject):
         ):
             self._actions[name].triggered.connect(lambda *_, call=slot: call())
         window.preview.failed.connect(self._preview_failed)
+        window.preview.drawn.connect(self._preview_drawn)
         window.flow.failed.connect(self._capture_failed)
         controller.trouble.connect(self.show)
         controller.changed.connect(self._refresh)
@@ -55,7 +62,13 @@ class Failing(QObject):
             offered,
             detail=failure.message,
             more=partial(details, failure) if entry.explained else None,
+            learn=self._learn(failure.code),
         )
+
+    def _learn(self, code: str) -> Callable[[], None] | None:
+        """What opens the page on an error; None where an installation lacks it."""
+        known = code if code in messages.ERRORS else "internal"
+        return partial(self.learn.emit, known) if error_help.page() is not None else None
 
     def _refresh(self) -> None:
         self._actions["go_on"].setEnabled(self.controller.can_go_on)
@@ -82,7 +95,15 @@ class Failing(QObject):
 
     def _preview_failed(self, message: str, line: int) -> None:
         title = _(messages.error_text("render_failed").title)
-        self._window.banner.present("warn", title, message, [self._actions["refresh"]])
+        self._window.banner.present(
+            "warn", title, message, [self._actions["refresh"]], learn=self._learn("render_failed")
+        )
+
+    def _preview_drawn(self) -> None:
+        """What could not be drawn has been mended: nothing is left to tell."""
+        banner = self._window.banner
+        if banner.title == _(messages.error_text("render_failed").title):
+            banner.dismiss()
 
     def _capture_failed(self, error: CaptureError) -> None:
         self.show(Failure(error.code, messages.sentence(str(error)), error.advice))

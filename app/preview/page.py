@@ -103,16 +103,19 @@ class OnlyOwn(QWebEngineUrlRequestInterceptor):
 
 
 class LockedPage(QWebEnginePage):
-    """A page that opens nothing, asks nothing and goes nowhere.
+    """A page that opens nothing, asks nothing and goes nowhere but `home`.
 
     `said(level, line, text)` passes on what the document at `listening_to` writes on the console.
     """
 
     said = Signal(str, int, str)
 
-    def __init__(self, profile: QWebEngineProfile, parent: QObject) -> None:
+    def __init__(
+        self, profile: QWebEngineProfile, parent: QObject, home: str = policy.SHELL_URL
+    ) -> None:
         super().__init__(profile, parent)
-        self.expected: set[str] = {policy.SHELL_URL}
+        self._home = home
+        self.expected: set[str] = {home}
         self.listening_to = ""
         self.permissionRequested.connect(self._deny)
         self.fullScreenRequested.connect(self._no_full_screen)
@@ -122,7 +125,7 @@ class LockedPage(QWebEnginePage):
         address = url if isinstance(url, str) else url.toString()
         if main:
             typed = kind == QWebEnginePage.NavigationType.NavigationTypeTyped
-            return typed and address == policy.SHELL_URL
+            return typed and address == self._home
         return address in self.expected
 
     def createWindow(self, kind: Any) -> Any:

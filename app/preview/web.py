@@ -70,6 +70,8 @@ class WebPreview(QWidget):
         self.console = ConsoleLog()
         self._ready = False
         self._waiting: bytes | None = None
+        self._newest: bytes | None = None
+        self._given_up: bytes | None = None  # the document that hung or crashed
         self._serial = 0
         self._width = 0
         self._zoom = 0.0
@@ -110,15 +112,22 @@ class WebPreview(QWidget):
         timer.timeout.connect(call)
         return timer
 
-    def show_html(self, html: str) -> None:
-        """Show a document as soon as the one being drawn is done; only the newest waits."""
+    def show_html(self, html: str, afresh: bool = True) -> None:
+        """Show a document as soon as the one being drawn is done; only the newest waits.
+
+        After a page that had to be given up another one begins `afresh`; the same one waits for
+        `reload`.
+        """
         body = html.encode("utf-8", "replace")
         if len(body) > policy.MAX_DOCUMENT_BYTES:
             self.broke.emit(_(TOO_LARGE))
             return
         if not self._ready:
             self._waiting = body
+            if afresh and self._given_up not in (None, body):
+                self._load_shell()
             return
+        self._newest = body
         self._serial += 1
         url = self._documents.add(self._serial, body, self.scripts)
         self._page.expected = self._documents.addresses
@@ -170,6 +179,7 @@ class WebPreview(QWidget):
 
     def _load_shell(self) -> None:
         self._ready = False
+        self._given_up = None
         self._state = NOTHING
         self._page.setUrl(QUrl(policy.SHELL_URL))
 
@@ -258,6 +268,7 @@ class WebPreview(QWidget):
         self._watchdog.stop()
         self._pulse.stop()
         self._ready = False
+        self._given_up = self._newest
         self.broke.emit(_(ENDLESS if self._hangs else CRASHED))
 
     # Ctrl and the wheel -----------------------------------------------------

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.i18n import _
-from app.views.banner_details import BannerDetails
+from app.views.banner_details import BannerDetails, learn_button
 from app.views.dress import Dresser, IconLabel, announce
 
 _ICONS = {"bad": "error", "warn": "warning", "info": "info"}
@@ -92,6 +92,13 @@ class Banner(QFrame):
     def detail(self) -> str:
         return self._detail.text()
 
+    @property
+    def controls(self) -> list[QWidget]:
+        """What can be pressed now, in its order; none while there is no message."""
+        items = map(self._buttons.itemAt, range(self._buttons.count()))
+        buttons = [item.widget() for item in items if item is not None]
+        return [] if self.isHidden() else [*filter(None, buttons), self._close]
+
     def present(
         self,
         tone: str,
@@ -100,11 +107,13 @@ class Banner(QFrame):
         actions: Sequence[QAction | tuple[str, object]] = (),
         detail: str = "",
         more: Callable[[], str] | None = None,
+        learn: Callable[[], object] | None = None,
     ) -> None:
         """Show a message; `tone` is "bad", "warn" or "info".
 
         `actions` are QActions or pairs of a text and a callable; `detail` is what happened exactly,
-        as the part that failed puts it; `more` gives what a button "Details" unfolds.
+        as the part that failed puts it; `more` gives what a button "Details" unfolds. `learn`
+        opens the page on the error; its button stands with the details where there are any.
         """
         self._clear()
         self.setProperty("tone", tone)
@@ -118,9 +127,11 @@ class Banner(QFrame):
         self._detail.setVisible(bool(detail))
         for entry in actions:
             self._buttons.addWidget(self._button(entry))
-        self.details.offer(more)
+        self.details.offer(more, learn)
         if more is not None:
             self._buttons.addWidget(self.details.make_button())
+        elif learn is not None:
+            self._buttons.addWidget(learn_button(learn))
         self._arrange()
         spoken = "\n".join(filter(None, (title, text, detail)))
         self.setAccessibleName(spoken)

@@ -10,8 +10,15 @@ from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLay
 from app.i18n import _
 from app.theme import code_font
 from app.views.dress import Dresser, announce
+from app.views.fields import button
 
 LEAST, HEIGHT = 44, 130  # of the text, in pixels
+
+
+def learn_button(call: Callable[[], object]) -> QPushButton:
+    """The button that opens the page on an error."""
+    # L10N: opens a page of help, which is in English: say so.
+    return button(_("Learn more"), call, "link")
 
 
 class BannerDetails(QWidget):
@@ -20,7 +27,6 @@ class BannerDetails(QWidget):
     def __init__(self, dresser: Dresser) -> None:
         super().__init__()
         self._make: Callable[[], str] | None = None
-        self._button: QPushButton | None = None
         self.text = QPlainTextEdit()
         self.text.setObjectName("log")
         self.text.setReadOnly(True)
@@ -34,8 +40,11 @@ class BannerDetails(QWidget):
         self.copy.setAutoDefault(False)
         self.copy.clicked.connect(self._copy)
         dresser.icon(self.copy, "copy")
+        self.learn = learn_button(self._learn)
+        self._open: Callable[[], object] | None = None
         row = QHBoxLayout()
         row.addWidget(self.copy)
+        row.addWidget(self.learn)
         row.addStretch(1)
         column = QVBoxLayout(self)
         column.setContentsMargins(32, 0, 6, 2)
@@ -44,20 +53,22 @@ class BannerDetails(QWidget):
         column.addLayout(row)
         self.hide()
 
-    def offer(self, make: Callable[[], str] | None) -> None:
-        """Fold up; from now on the text is that of `make`."""
-        self._make, self._button = make, None
+    def offer(
+        self, make: Callable[[], str] | None, learn: Callable[[], object] | None = None
+    ) -> None:
+        """Fold up; from now on the text is that of `make`, and `learn` tells more."""
+        self._make, self._open = make, learn
+        self.learn.setVisible(learn is not None)
         self.hide()
 
     def make_button(self) -> QPushButton:
         """The button that unfolds the text and folds it again."""
-        button = QPushButton(_("Details"))
-        button.setCheckable(True)
-        button.setAutoDefault(False)
-        button.setAccessibleName(_("Details"))
-        button.toggled.connect(self._unfold)
-        self._button = button
-        return button
+        made = QPushButton(_("Details"))
+        made.setCheckable(True)
+        made.setAutoDefault(False)
+        made.setAccessibleName(_("Details"))
+        made.toggled.connect(self._unfold)
+        return made
 
     def _unfold(self, on: bool) -> None:
         if on and self._make is not None:
@@ -65,6 +76,10 @@ class BannerDetails(QWidget):
         self.setVisible(on)
         if on:
             self.text.setFocus()
+
+    def _learn(self) -> None:
+        if self._open is not None:
+            self._open()
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self.text.toPlainText())

@@ -111,6 +111,8 @@ class CodeActions(QObject):
         code = self._pane.edit.code
         if code.strip():
             self._window.preview.show_code(code, self._target, final=True)
+        else:
+            self._window.preview.clear()
 
     def _wrap(self, on: bool) -> None:
         self._pane.edit.set_wrapped(on)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QShowEvent
@@ -42,9 +43,23 @@ CHECKS: Mapping[str, str] = {
     "html preview": N_("Drawing pages"),
     "chart preview": N_("Drawing charts"),
     "isolation": N_("Isolation of charts"),
+    "page isolation": N_("Isolation of pages"),
     "capture": N_("Snipping"),
 }
-"""Names of the checks for people, in their order."""
+"""Names of the checks for people, in their order. That of pages is of this process and told by its
+own Chromium; all others are those of `app.doctor`."""
+PAGES = "page isolation"
+
+
+class Pages(Protocol):
+    """Tells a Finding on the sandbox of pages: `app.preview.sandbox_state`."""
+
+    @property
+    def told(self) -> Any: ...
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class DiagnosticsWindow(Window):
@@ -58,13 +73,18 @@ class DiagnosticsWindow(Window):
         dresser: Dresser,
         preview: Callable[[], str],
         log_folder: Path | None = None,
+        pages: Pages | None = None,
     ) -> None:
+        """`pages` is None where there is no such check."""
         super().__init__(parent, _("Diagnostics"), 720, 640)
         self._owner = owner
         self._controller = controller
         self._preview = preview
         self._log_folder = log_folder
         self.examination = Examination(self)
+        self._pages = pages
+        self._page_finding: Finding | None = None
+        self._names = [name for name in CHECKS if name != PAGES or pages is not None]
         self.engine = _Table(dresser)
         self.checks = _Table(dresser)
         self.log = QPlainTextEdit()
@@ -104,6 +124,8 @@ class DiagnosticsWindow(Window):
         layout.addWidget(page, 1)
         layout.addLayout(foot)
         self.examination.found.connect(self._found)
+        if pages is not None:
+            pages.told.connect(self._pages_found)
         self.examination.done.connect(self._examined)
         controller.changed.connect(self._refresh)
 
@@ -119,14 +141,19 @@ class DiagnosticsWindow(Window):
     def close_down(self) -> None:
         """End what still runs."""
         self.examination.close()
+        if self._pages is not None:
+            self._pages.close()
 
     # What is shown --------------------------------------------------------------------------------
 
     def examine(self) -> None:
         """Run all checks again."""
         self.again.setEnabled(False)
-        for name, title in CHECKS.items():
-            self.checks.put(name, _(title), _("checking…"), "busy")
+        for name in self._names:
+            self.checks.put(name, _(CHECKS[name]), _("checking…"), "busy")
+        self._page_finding = None
+        if self._pages is not None:
+            self._pages.start()
         self.examination.start()
 
     def _found(self, finding: Finding) -> None:
@@ -134,12 +161,23 @@ class DiagnosticsWindow(Window):
         title = _(CHECKS.get(finding.name, finding.name))
         self.checks.put(finding.name, title, translated(finding.detail), state)
 
+    def _pages_found(self, finding: Finding) -> None:
+        self._page_finding = finding
+        self._found(finding)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is known so far."""
+        pages = [] if self._page_finding is None else [self._page_finding]
+        return [*self.examination.findings, *pages]
+
     def _examined(self) -> None:
         self.again.setEnabled(True)
-        found = {one.name for one in self.examination.findings}
-        for name in CHECKS.keys() - found:
-            self.checks.put(name, _(CHECKS[name]), _("not checked"), "warn")
-        findings = self.examination.findings
+        findings = self.findings
+        found = {one.name for one in findings}
+        for name in self._names:
+            if name not in found and name != PAGES:
+                self.checks.put(name, _(CHECKS[name]), _("not checked"), "warn")
         bad = [_(CHECKS.get(one.name, one.name)) for one in findings if not one.ok]
         if bad:
             said = _("Checks done, not in order: {names}").format(names=", ".join(bad))
@@ -201,7 +239,7 @@ class DiagnosticsWindow(Window):
         )
 
     def _make(self, name: str, then: Callable[[str], None]) -> None:
-        settings, findings = self._owner.settings, list(self.examination.findings)
+        settings, findings = self._owner.settings, self.findings
         if self.examination.running:
             self._say(_("The checks still run: the report has those that are done."))
         self._controller.tasks.run(

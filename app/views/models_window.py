@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QTimer
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from app.i18n import N_, _
+from app.i18n import _
 from app.jobs import Job
-from app.messages import told
 from app.session import Failure
 from app.shelf import Shelf, failure_on
 from app.survey import Offer
-from app.views.banner import Banner
 from app.views.dress import Dresser
 from app.views.fields import Page, TabChain, Window, button, heading, text_label
 from app.views.model_card import ModelCard
 from app.views.model_content import Content, of_installed, of_job, of_offer, of_server
+from app.views.own_files import OwnFiles
 from app.views.server_form import ServerForm
 
 Key = tuple[str, str]
 """Kind ("here", "offer", "job" or "server") and name of a card."""
-
-GGUF = N_("GGUF models (*.gguf);;All files (*)")
 
 
 class ModelsWindow(Window):
@@ -39,14 +35,13 @@ class ModelsWindow(Window):
         self.cards: dict[Key, ModelCard] = {}
         self._tabs = TabChain()
         self._asked: Key | None = None  # whether this one may be removed
-        self.banner = Banner(dresser)
-        self.banner.dismissed.connect(self._dismissed)
+        self.banner = OwnFiles(shelf, dresser)
         self.machine = text_label(_("Looking at this machine…"), "muted")
         self.machine.setAccessibleName(_("This machine"))
         self.form = ServerForm(shelf)
         self.form.hide()
         self.form.done.connect(self._form_done)
-        self.add_file = button(_("Add a model file…"), self._choose_files)
+        self.add_file = button(_("Add a model file…"), self.banner.choose)
         self.add_server = button(_("Add a server…"), lambda: self._open_form(""))
         dresser.icon(self.add_file, "open")
         dresser.icon(self.add_server, "server")
@@ -128,7 +123,7 @@ class ModelsWindow(Window):
             label.setVisible(found is not None and not at.get(kind) and not self.form.isVisible())
         if found is not None:
             self.machine.setText(found.notice or found.machine)
-        self._show_banner()
+        self.banner.refresh()
         self._order(wanted)
 
     def _order(self, wanted: Mapping[Key, Content]) -> None:
@@ -178,31 +173,6 @@ class ModelsWindow(Window):
         self.cards[key] = card
         return card
 
-    def _show_banner(self) -> None:
-        waiting = self.shelf.waiting
-        if waiting is not None:
-            name = waiting.name
-            if self.banner.isHidden() or name not in self.banner.text:
-                self.banner.present(
-                    "info",
-                    _("A vision file is needed as well"),
-                    _("{name} sees pictures with the help of a second file, named mmproj.").format(
-                        name=name
-                    ),
-                    [(_("Choose it…"), partial(self._choose_vision, waiting))],
-                )
-        elif self.shelf.failure is not None:
-            text = told(self.shelf.failure)
-            if self.banner.isHidden() or self.banner.text != text:
-                self.banner.present("bad", _("That did not work"), text)
-        elif not self.banner.isHidden():
-            self.banner.dismiss()
-
-    def _dismissed(self) -> None:
-        self.shelf.failure = None
-        if self.shelf.waiting is not None:
-            self.shelf.forget_waiting()
-
     # What is done ---------------------------------------------------------------------------------
 
     def _pressed(self, key: Key, button: str) -> None:
@@ -247,20 +217,6 @@ class ModelsWindow(Window):
         self.refresh()
 
     # Files of the user's --------------------------------------------------------------------------
-
-    def _choose_files(self) -> None:
-        names = QFileDialog.getOpenFileNames(
-            self, _("Add a model: its file, and its vision file (mmproj)"), "", _(GGUF)
-        )[0]
-        if names:
-            self.shelf.add([Path(name) for name in names])
-
-    def _choose_vision(self, model: Path) -> None:
-        name = QFileDialog.getOpenFileName(self, _("Choose the vision file (mmproj)"), "", _(GGUF))[
-            0
-        ]
-        if name:
-            self.shelf.add_pair(model, Path(name))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if model_paths(event.mimeData()):

@@ -25,7 +25,8 @@ from app.views.dress import Dresser
 from app.views.link_row import LinkRow
 
 LINE = Qt.ItemDataRole.UserRole
-HEIGHT = 150
+LEAST_HEIGHT, HEIGHT = 40, 150
+"""Of a list that is open, in pixels: less than it likes only where there is no room."""
 
 
 class PreviewNotes(QWidget):
@@ -58,7 +59,8 @@ class PreviewNotes(QWidget):
         self.allow = AllowRow(dresser)
         self.link = LinkRow(dresser)
         self._lists = QStackedWidget()
-        self._lists.setFixedHeight(HEIGHT)
+        self._lists.setMinimumHeight(LEAST_HEIGHT)
+        self._lists.setMaximumHeight(HEIGHT)
         self._lists.addWidget(self.console)
         self._lists.addWidget(self.refused)
         self._lists.hide()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QAction, QImage
-from PySide6.QtWidgets import QStackedWidget
 
 from app.actions import make_actions
 from app.i18n import N_, _, language
@@ -22,6 +21,7 @@ from app.views.allowing import LEAST_HEIGHT, Allowing
 from app.views.card import Card
 from app.views.compare_view import CompareView
 from app.views.dress import Chip, Dresser, Pane, announce, flat_button
+from app.views.page_stack import PageStack
 from app.views.picture_view import PictureView
 from app.views.preview_menu import PreviewMenu
 from app.views.preview_notes import PreviewNotes
@@ -108,16 +108,12 @@ class PreviewPane(Pane):
         self.notes = PreviewNotes(own, self._dresser)
         self.allowing = Allowing(self.notes, self._order, self)
         self.compare = CompareView(self._dresser)
-        self._stack = QStackedWidget()
-        self._stack.setMinimumHeight(160)  # where the notes below grow, the window does not
         self.card = Card()
         self.chart = PictureView(_("Preview of the chart"))
-        for page in (self.card, self.chart, self.compare):
-            self._stack.addWidget(page)
+        self._stack = PageStack(self.card, self.chart, self.compare)
         self.body.setSpacing(0)
-        self.body.addWidget(self.tools)
-        self.body.addWidget(self._stack, 1)
-        self.body.addWidget(self.notes)
+        for widget, stretch in ((self.tools, 0), (self._stack, 1), (self.notes, 0)):
+            self.body.addWidget(widget, stretch)
 
     def _connect(self) -> None:
         own = self.actions_by_name
@@ -256,7 +252,8 @@ class PreviewPane(Pane):
             self._apply_size()
             page = self._page_text()
             self.allowing.show(page, self._scripts, self._final)
-            self.web.show_html(page)
+            # Half pages that break one after the other would be told of each time.
+            self.web.show_html(page, afresh=self._final)
 
     def _order(self, permission: Permission) -> Order:
         """The page on screen, for a process of its own that may load what `permission` holds."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 
 from PySide6.QtCore import QObject
 
+from app import error_help
 from app.bootstrap import asset
 from app.i18n import _
 from app.jobs import Job
 from app.preview.policy import NO_SANDBOX_VARIABLE
+from app.preview.sandbox_state import SandboxState
 from app.shelf import Shelf
 from app.views.diagnostics_window import DiagnosticsWindow
 from app.views.download_strip import DownloadStrip
 from app.views.fields import Window
 from app.views.first_run import FirstRunPage
+from app.views.help_window import HelpWindow
 from app.views.main_window import MainWindow
 from app.views.models_window import ModelsWindow
 from app.views.settings_boxes import History
@@ -49,6 +53,7 @@ class Windows(QObject):
             main.actions_by_name[name].triggered.connect(
                 lambda *_, name=name, make=make: self._open(name, make)
             )
+        main.features.failing.learn.connect(self._explain)
         self.shelf.arrived.connect(self._arrived)
         self.shelf.failed.connect(self._failed)
         main.closed.connect(self._close)
@@ -62,9 +67,20 @@ class Windows(QObject):
         return self._made.get(name)
 
     def _open(self, name: str, make: Callable[[], Window]) -> None:
+        self._have(name, make).come_up()
+
+    def _have(self, name: str, make: Callable[[], Window]) -> Window:
         if name not in self._made:
             self._made[name] = make()
-        self._made[name].come_up()
+        return self._made[name]
+
+    def _explain(self, code: str) -> None:
+        """Open the page on errors at one of them."""
+        page = error_help.page()
+        if page is not None:
+            window = self._have("help", lambda: HelpWindow(self.main, page))
+            assert isinstance(window, HelpWindow)
+            window.open_at(code)
 
     def _settings(self) -> Window:
         main = self.main
@@ -77,7 +93,15 @@ class Windows(QObject):
 
     def _diagnostics(self) -> Window:
         main = self.main
-        return DiagnosticsWindow(main, main, main.controller, main.dresser, self._preview_words)
+        return DiagnosticsWindow(
+            main, main, main.controller, main.dresser, self._preview_words, pages=self._pages()
+        )
+
+    def _pages(self) -> SandboxState | None:
+        """What asks Chromium for its sandbox; None where it has no page on it."""
+        if sys.platform != "linux":
+            return None
+        return SandboxState(lambda: self.main.preview.web is not None, self)
 
     def _preview_words(self) -> str:
         """What draws the preview in the window, and whether it is shut in; in English."""
@@ -130,9 +154,16 @@ class Windows(QObject):
     # Downloads ------------------------------------------------------------------------------------
 
     def _arrived(self, job: Job) -> None:
-        """Tell of a model that came while nobody watched."""
+        """Tell of a model that came while nobody watched.
+
+        A file given to the page of the first run was given to be used; the page says so.
+        """
         window = self._made.get("models")
-        if window is None or not window.isVisible():
+        if window is not None and window.isVisible():
+            return
+        if self.first_run is not None and job.kind == "add":
+            self.shelf.use(job.name)
+        else:
             self.main.banner.present(
                 "info",
                 _("{title} is here").format(title=job.title),

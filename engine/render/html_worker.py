@@ -14,30 +14,25 @@ import os
 import sys
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from engine.garbage import collect_by
-from engine.render.page_scripts import DESCRIBE_JS, HEIGHT_JS, SETTLE_JS
+from engine.render.page_scripts import DESCRIBE_JS, HEIGHT_JS, SETTLE_JS, UNMARK_JS
 from engine.render.policy import CHROMIUM_FLAGS, SETTINGS_OFF, document_csp
 from engine.singletons import make_immortal
-
-if TYPE_CHECKING:
-    from PySide6.QtGui import QImage
 
 SCHEME = b"viscodex-render"
 # Beside those of the policy: the same pixels on every machine.
 DRAWING_FLAGS = (
     "--disable-gpu",
-    "--hide-scrollbars",
     "--disable-lcd-text",
     "--font-render-hinting=none",
 )
 SETTLED = "viscodex-settled-"
-FRAME_MS = 20
-# A large page on a busy machine is drawn later: until then the view shows the frame of its first,
-# low size, and ground below it.
-FRAME_AGAIN_MS = 40
-FRAME_TRIES = 15
+# A frame is drawn in another process and reaches the view later, on a busy machine much later:
+# until then the view shows ground, or the page before.
+FRAME_MS = 8
+FRAME_TRIES = 250
 LEAST_HEIGHT = 16
 
 
@@ -54,7 +49,17 @@ def prepare_environment(no_sandbox: bool) -> None:
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> int:
     """Answer requests until `requests` ends. Returns the exit status."""
-    from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, QTimer, QUrl, Signal
+    from PySide6.QtCore import (
+        QBuffer,
+        QByteArray,
+        QIODevice,
+        QObject,
+        QRect,
+        QTimer,
+        QUrl,
+        Signal,
+    )
+    from PySide6.QtGui import QColor
     from PySide6.QtWebEngineCore import (
         QWebEnginePage,
         QWebEngineProfile,
@@ -140,7 +145,8 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
     profile.installUrlSchemeHandler(QByteArray(SCHEME), documents)
     profile.setUrlRequestInterceptor(only_own)
     settings = profile.settings()
-    for name in (*SETTINGS_OFF, "ScrollAnimatorEnabled"):
+    # Chromium's own --hide-scrollbars does nothing here: a bar took 15 pixels of the width.
+    for name in (*SETTINGS_OFF, "ScrollAnimatorEnabled", "ShowScrollBars"):
         settings.setAttribute(getattr(QWebEngineSettings.WebAttribute, name), False)
 
     class Renderer(QObject):
@@ -151,6 +157,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
             self.queue: deque[dict[str, Any]] = deque()
             self.job: dict[str, Any] | None = None
             self.serial = 0
+            self.mark = QColor()
             self.view = QWebEngineView()
             self.page = Page(profile, self.view)
             self.view.setPage(self.page)
@@ -204,7 +211,10 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
 
         def settle(self) -> None:
             size = (self.view.width(), self.view.height())
-            self.page.runJavaScript(SETTLE_JS % (f"{SETTLED}{self.serial}", *size), world)
+            # Of another colour each time: a late frame of the page before has the wrong one.
+            self.mark = QColor.fromRgb(self.serial * 0x9E3779B1 & 0xFFFFFF)
+            script = SETTLE_JS % (self.mark.name(), f"{SETTLED}{self.serial}", *size)
+            self.page.runJavaScript(script, world)
 
         def titled(self, title: str) -> None:
             if self.job is None or title != f"{SETTLED}{self.serial}":
@@ -214,7 +224,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
             elif self.job["describe"]:
                 self.page.runJavaScript(DESCRIBE_JS, world, self.described)
             else:
-                self.finish_soon(None)
+                self.await_frame(None)
 
         def probed(self, result: Any) -> None:
             if self.job is not None:
@@ -222,26 +232,34 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
                 self.answer({**size, "description": result if isinstance(result, str) else ""})
 
         def described(self, text: Any) -> None:
-            self.finish_soon(json.loads(text) if text else None)
+            self.await_frame(json.loads(text) if text else None)
 
-        def finish_soon(self, description: Any) -> None:
-            # The frame is drawn in another process and reaches the view a little later.
-            serial = self.serial
-            QTimer.singleShot(
-                FRAME_MS, lambda: self.finish(description) if serial == self.serial else None
-            )
-
-        def finish(self, description: Any, tries: int = FRAME_TRIES) -> None:
+        def await_frame(
+            self, description: Any, marked: bool = True, tries: int = FRAME_TRIES
+        ) -> None:
+            """Go on with the frame that shows the mark, and then with the one without it."""
             if self.job is None:
                 return
-            picture = self.view.grab().toImage()
-            if tries and not self.job["height"] and not _has_grown(picture):
+            corner = self.view.grab(QRect(0, 0, 1, 1)).toImage().pixelColor(0, 0)
+            if (corner == self.mark) is not marked and tries:
                 serial = self.serial
                 QTimer.singleShot(
-                    FRAME_AGAIN_MS,
-                    lambda: self.finish(description, tries - 1) if serial == self.serial else None,
+                    FRAME_MS,
+                    lambda: (
+                        self.await_frame(description, marked, tries - 1)
+                        if serial == self.serial
+                        else None
+                    ),
                 )
-                return
+            elif marked:
+                self.page.runJavaScript(UNMARK_JS, world)
+                self.await_frame(description, marked=False)
+            else:
+                self.finish(description)
+
+        def finish(self, description: Any) -> None:
+            assert self.job is not None
+            picture = self.view.grab().toImage()
             data = QByteArray()
             buffer = QBuffer(data)
             buffer.open(QIODevice.OpenModeFlag.WriteOnly)
@@ -294,16 +312,6 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
     renderer.page.deleteLater()
     application.processEvents()
     return int(status)
-
-
-def _has_grown(picture: QImage) -> bool:
-    """Whether a view shows more than its first LEAST_HEIGHT rows. Not for one that is all ground:
-    that one is waited for in vain."""
-    stride, bits = picture.bytesPerLine(), picture.constBits()
-    starts = range(LEAST_HEIGHT * stride, picture.height() * stride, stride)
-    rows = (bytes(bits[start : start + stride]) for start in starts)
-    first = next(rows, None)
-    return len(starts) <= 1 or any(row != first for row in rows)
 
 
 def main() -> int:

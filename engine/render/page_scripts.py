@@ -5,19 +5,37 @@ from __future__ import annotations
 # Runs in a world of its own: the page's scripts can neither see nor change it. The title tells
 # when two frames have been drawn after the layout was final. No frame is drawn for a view that is
 # not visible to the compositor, hence the timer as second way out.
+# The mark, a dot in the corner, says to whoever looks at the view whether such a frame has come
+# there. It lies in the top layer: nothing that the page does to its root or its dialogs changes it.
 SETTLE_JS = """
 (() => {
+  const mark = () => {
+    const dot = globalThis.viscodexMark = document.createElement("div");
+    dot.style.cssText = "all:initial !important;display:block !important;" +
+      "position:fixed !important;left:0 !important;top:0 !important;width:2px !important;" +
+      "height:2px !important;background:%s !important";
+    dot.popover = "manual";
+    if (document.documentElement) {
+      document.documentElement.append(dot);
+      dot.showPopover();
+    }
+  };
   const tell = () => { document.title = "%s"; };
   let told = false;
   const once = () => { if (!told) { told = true; tell(); } };
   // A new size of the view arrives later than this script: two frames of that size are awaited.
   const sized = () => innerWidth === %d && innerHeight === %d;
-  const wait = () => sized() ? requestAnimationFrame(() => requestAnimationFrame(once))
-                             : requestAnimationFrame(wait);
+  const wait = () => {
+    if (told) return;
+    if (!sized()) return requestAnimationFrame(wait);
+    mark();
+    requestAnimationFrame(() => requestAnimationFrame(once));
+  };
   wait();
-  setTimeout(once, 400);
+  setTimeout(() => { if (!globalThis.viscodexMark) mark(); once(); }, 400);
 })()
 """
+UNMARK_JS = "globalThis.viscodexMark.remove()"
 HEIGHT_JS = """
 (() => {
   const root = document.documentElement, body = document.body;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from PySide6.QtGui import QGuiApplication, QTextCursor
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
 
 from app.preview.chart import Drawing
-from app.session import State
+from app.session import Failure, State
 from app.views import dialogs
 from app.views.dress import Chip
 from app.views.main_window import MainWindow
@@ -88,6 +90,45 @@ def test_edits_are_drawn_when_typing_pauses(
     assert drawn == []
     qtbot.waitUntil(lambda: bool(drawn))
     assert drawn == [(PAGE + "abc", True)]
+
+
+def test_code_that_was_mended_is_drawn_and_its_error_goes(
+    make_window: Make, qtbot: Any, sample: Path
+) -> None:
+    window = make_window(lambda: ScriptedClient(answer()), request, web=True)
+    load(window, qtbot, sample)
+    convert(window, qtbot)
+    web = window.preview.web
+    assert web is not None
+    qtbot.waitUntil(web.isVisible, timeout=20_000)
+    os.kill(web.page.renderProcessPid(), signal.SIGKILL)
+    qtbot.waitUntil(window.banner.isVisible, timeout=20_000)
+    assert window.banner.title == "The code could not be drawn"
+    type_at_end(window, qtbot, "<p>mended")
+    qtbot.waitUntil(web.isVisible, timeout=20_000)
+    assert not window.banner.isVisible()
+
+
+def test_an_error_of_something_else_stays_when_a_page_is_drawn(
+    window: MainWindow, qtbot: Any
+) -> None:
+    window.show_failure(Failure("disk_full", "It broke."))
+    window.preview.drawn.emit()
+    assert window.banner.isVisible()
+
+
+def test_without_code_there_is_no_preview(make_window: Make, qtbot: Any, sample: Path) -> None:
+    window = make_window(lambda: ScriptedClient(answer()), request, web=True)
+    load(window, qtbot, sample)
+    convert(window, qtbot)
+    assert window.preview.web is not None
+    qtbot.waitUntil(window.preview.web.isVisible, timeout=20_000)
+    window.code.focus_pane()
+    window.code.edit.selectAll()
+    qtbot.keyClick(window.code.edit, Qt.Key.Key_Delete)
+    qtbot.waitUntil(window.preview.card.isVisible)
+    qtbot.keyClick(window.code.edit, Qt.Key.Key_Z, CONTROL)
+    qtbot.waitUntil(window.preview.web.isVisible, timeout=20_000)
 
 
 def test_an_edit_that_waits_is_not_drawn_into_the_next_conversion(

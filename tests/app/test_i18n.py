@@ -242,8 +242,7 @@ COMPOSED = ("{what} (8-bit", "{what}: it needs", "Picture and code travel", "Qt 
 def texts_of_sources() -> set[str]:
     """Every text in the sources that phrases come from, with {} for what is filled in."""
     found = set(re.findall(r'": "([^"\n]+)"', (ROOT / "assets" / "models.json").read_text()))
-    paths = [*(ROOT / "engine").rglob("*.py"), *(ROOT / "app").glob("*.py"),
-             *(ROOT / "app" / "views").glob("*.py")]  # fmt: skip
+    paths = [*(ROOT / "engine").rglob("*.py"), *(ROOT / "app").rglob("*.py")]
     for path in paths:
         if path.name == "phrases.py":
             continue

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QObject, QPoint, QPointF, Qt, QUrl, Slot
+from PySide6.QtCore import QObject, QPoint, QPointF, QRect, Qt, QUrl, Slot
 from PySide6.QtGui import QDesktopServices, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
@@ -377,6 +380,32 @@ def test_scripts_cannot_click_and_another_page_takes_the_offer_away(
     assert browser.opened == []
 
 
+# A low window ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("height", [180, 240, 400])
+@pytest.mark.parametrize("console", [False, True])
+def test_nothing_lies_on_the_page_in_a_low_window(
+    pane: PreviewPane, qtbot: Any, height: int, console: bool
+) -> None:
+    show(pane, qtbot, RED)
+    pane.setMinimumHeight(180)  # as in the main window
+    if console:
+        press(pane, "console")
+    pane.resize(300, height)
+    qtbot.wait(100)
+    assert pane.height() == height
+    assert pane.web is not None
+    rows = [pane.tools, pane.web, pane.notes]
+    places = [QRect(one.mapTo(pane, QPoint(0, 0)), one.size()) for one in rows]
+    for above, below in pairwise(places):
+        assert above.bottom() < below.top(), places
+    if not console or height > 240:
+        assert places[-1].bottom() <= height
+    if height == 400 and console:
+        assert pane.notes.console.height() == 150
+
+
 # Pages that end badly -------------------------------------------------------
 
 
@@ -402,15 +431,29 @@ def test_script_that_begins_late_and_never_ends_is_noticed(pane: PreviewPane, qt
     assert "Scripts are off" in pane.notes.note.text()
 
 
-def test_crash_leaves_a_card_that_loads_again(pane: PreviewPane, qtbot: Any) -> None:
-    import os
-    import signal
-
-    show(pane, qtbot, RED)
+def crash(pane: PreviewPane, qtbot: Any) -> None:
     assert pane.web is not None
     with qtbot.waitSignal(pane.failed, timeout=20_000) as told:
         os.kill(pane.web.page.renderProcessPid(), signal.SIGKILL)
     assert told.args == [CRASHED, 0]
+
+
+def test_other_code_is_drawn_after_a_page_that_was_given_up(pane: PreviewPane, qtbot: Any) -> None:
+    show(pane, qtbot, "<p>one")
+    crash(pane, qtbot)
+    pane.show_code("<p>one", "html", True)  # the same: that has just crashed
+    qtbot.wait(700)
+    assert pane.card.isVisible()
+    pane.show_code(RED, "html", False)  # the next half may crash as well
+    qtbot.wait(700)
+    assert pane.card.isVisible()
+    show(pane, qtbot, RED)
+    assert not pane.card.isVisible() and red_columns(pane) == 300
+
+
+def test_crash_leaves_a_card_that_loads_again(pane: PreviewPane, qtbot: Any) -> None:
+    show(pane, qtbot, RED)
+    crash(pane, qtbot)
     with qtbot.waitSignal(pane.drawn, timeout=20_000):
         pane.card.buttons[0].click()
     qtbot.wait(200)

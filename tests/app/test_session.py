@@ -102,6 +102,17 @@ def test_a_whole_conversion(session: Session, clock: Clock) -> None:
     assert session.device_note == "no graphics device has room"
 
 
+def test_a_first_bundle_of_tokens_tells_no_rate(session: Session, clock: Clock) -> None:
+    session.begin()
+    for number in range(16):
+        session.token("x", number % 4)
+        clock.now += 0.0001
+    assert session.result.tokens == 16 and session.result.tokens_per_second == 0.0
+    clock.now += 1
+    session.token("x")
+    assert session.result.tokens_per_second == pytest.approx(16, rel=0.01)
+
+
 def test_cancel_keeps_what_there_is_and_ignores_late_tokens(session: Session) -> None:
     session.begin()
     session.token("half")

@@ -31,7 +31,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "oom_ram": ("out_of_memory",),
     "engine_crash": ("worker_died", "graphics_crashed"),
     "image_unreadable": ("unsupported_image",),
-    "image_too_small": ("image_too_small",),
+    "image_too_small": ("image_too_small", "image_too_narrow"),
     "context_full": ("context_full",),
     "no_code_in_answer": ("no_code",),
     "render_failed": ("render_failed",),
@@ -186,7 +186,7 @@ def test_without_a_model_pictures_wait_for_one(
     qtbot.waitUntil(window.banner.isVisible)
     assert (window.banner.title, told(window)) == ("No model yet", "No model yet")
     assert window.banner.property("tone") == "warn"
-    assert buttons(window) == ["Get a model…", "Try again"]
+    assert buttons(window) == ["Get a model…", "Try again", "Learn more"]
     assert window.actions_by_name["snip"].isEnabled()
     window.controller.offer_all([Offer(sample, "a"), Offer(samples / "chart.png", "b")])
     qtbot.waitUntil(lambda: state(window) is State.READY)

@@ -6,6 +6,10 @@ import io
 import itertools
 import os
 import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -51,6 +55,14 @@ def test_pages_drawn_one_after_the_other_do_not_mix(renderer):
         pixels = _pixels(drawn.png)
         assert pixels.shape == (40 + number, 200 + number, 3)
         assert (pixels == colour).all()
+
+
+def test_a_page_higher_than_its_frame_has_all_of_its_width(renderer):
+    page = "<body style='margin:0;background:#0f0'>" + "<p>x</p>" * 60
+    assert renderer.probe(page, 300, 200, "'' + document.documentElement.clientWidth") == "300"
+    for height in (200, None):
+        pixels = _pixels(renderer.render(page, 300, height, max_height=200).png)
+        assert pixels.shape == (200, 300, 3) and (pixels[:, 250:] == (0, 255, 0)).all()
 
 
 def test_description_gives_texts_with_their_ink_and_elements(renderer):
@@ -142,6 +154,49 @@ def test_a_large_page_is_not_taken_before_it_is_drawn(renderer):
     colours = [len(np.unique(_pixels(png)[::9, ::9].reshape(-1, 3), axis=0)) for png in drawn]
     assert min(colours) > 100
     assert drawn[0] == drawn[1] == drawn[2]
+
+
+@pytest.fixture
+def busy() -> Iterator[None]:
+    """Other programs want every core."""
+    spin = [sys.executable, "-c", "while True: pass"]
+    processes = [subprocess.Popen(spin) for _ in range(2 * (os.cpu_count() or 1))]
+    yield
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.slow
+def test_on_a_busy_machine_each_picture_is_of_its_own_page(renderer, busy):
+    """With a height that is given no size tells the new page from the one before."""
+    for number in range(20):
+        colour = (12 * number, 250 - 12 * number, 90)
+        shade = f"background:rgb{colour};box-shadow:0 0 9px rgb{colour};border-radius:9px"
+        rows = f"<p style='{shade};padding:9px'>word and word</p>" * 60
+        page = f"<body style='margin:0;overflow:hidden;{shade}'>{rows}"
+        pixels = _pixels(renderer.render(page, 500, 300, describe=True).png)
+        assert tuple(pixels[290, 490]) == colour, number
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<html style='opacity:.5;filter:blur(2px);transform:scale(.5)'><body>words",
+        "<style>* { display: none !important } html { background: #123 }</style>",
+        "<style>div { visibility: hidden; opacity: 0; left: 90px !important }</style><div>x</div>",
+        "<dialog style='inset:0;margin:0;max-width:100%;max-height:100%;width:100%;height:100%;"
+        "border:0;outline:0'>words</dialog><script>document.querySelector('dialog').showModal()</script>",
+    ],
+)
+def test_the_mark_of_a_frame_is_found_on_any_page_and_leaves_none(renderer, page):
+    began = time.monotonic()
+    pictures = [_pixels(renderer.render(page, 200, 120, describe=True).png) for _ in range(2)]
+    spent = time.monotonic() - began
+    corner, beside = (picture[:2, :2] for picture in pictures), pictures[0][:2, 4:6]
+    assert all((one == beside).all() for one in corner)
+    assert (pictures[0] == pictures[1]).all()
+    assert spent < 20  # a mark that is never seen is waited for some seconds
 
 
 def test_a_page_can_be_asked_without_drawing_it(renderer):

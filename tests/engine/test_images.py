@@ -150,7 +150,9 @@ def test_a_bomb_is_refused_by_its_header(side: int) -> None:
 
 def test_thin_strips_and_specks_are_refused() -> None:
     assert refused(encoded(Image.new("RGB", (300, 3)))).code is ErrorCode.image_too_small
-    assert refused(encoded(Image.new("RGB", (9, 2000)))).code is ErrorCode.image_too_small
+    assert refused(encoded(Image.new("RGB", (9, 2000)))).code is ErrorCode.image_too_narrow
+    # Advice to snip a larger part would help nobody with this one.
+    assert refused(encoded(Image.new("RGB", (8000, 100)))).code is ErrorCode.image_too_narrow
     assert refused(encoded(Image.new("RGB", (1, 1)))).code is ErrorCode.image_too_small
 
 

@@ -42,6 +42,7 @@ BROKEN_PICTURES = (
     ErrorCode.unsupported_image,
     ErrorCode.image_too_large,
     ErrorCode.image_too_small,
+    ErrorCode.image_too_narrow,
 )
 
 
