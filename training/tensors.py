@@ -226,9 +226,12 @@ class Reader:
     def __exit__(self, *ignored: object) -> None:
         self._handles.close()
 
-    def read(self, tensor: Stored, start: int, stop: int) -> torch.Tensor:
-        """Values start..stop of the flattened tensor, in its own dtype."""
-        values = torch.empty(stop - start, dtype=tensor.dtype)
+    def read(
+        self, tensor: Stored, start: int, stop: int, out: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Values start..stop of the flattened tensor, in its own dtype; into `out` if given, which
+        has that dtype and length."""
+        values = torch.empty(stop - start, dtype=tensor.dtype) if out is None else out
         view = _bytes_of(values)
         file = self._handles.get(tensor.path)
         file.seek(tensor.offset + start * tensor.dtype.itemsize)
