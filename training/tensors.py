@@ -242,6 +242,16 @@ class Reader:
             view = view[got:]
         return values
 
+    def ahead(self, tensor: Stored, start: int, stop: int) -> None:
+        """Values start..stop, as far as there are any, will be read soon: the system may fetch
+        them from the disk by then."""
+        advise = getattr(os, "posix_fadvise", None)
+        stop = min(stop, tensor.count)
+        if advise is not None and start < stop:
+            width, file = tensor.dtype.itemsize, self._handles.get(tensor.path)
+            place = tensor.offset + start * width
+            advise(file.fileno(), place, (stop - start) * width, os.POSIX_FADV_WILLNEED)
+
 
 @dataclass(frozen=True)
 class Planned:

@@ -21,6 +21,7 @@ from training.tensors import Reader, ShardFile, Stored, broken
 
 # Values: all steps on a block stay in a cache of 2 MiB; twice as many took twice the time a value.
 BLOCK = 1 << 16
+AHEAD = 32  # blocks of each model that the disk fetches while those before are merged
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -82,9 +83,15 @@ class TensorMerger:
             room = self._local.room = Room(count, with_base=with_base)
         return room
 
-    def _take(self, step: Step, part: ShardFile, _: int, start: int, stop: int) -> None:
+    def _read(self, stored: Stored, room: Room, number: int, start: int, stop: int) -> torch.Tensor:
+        if number % AHEAD == 0:
+            far = start + AHEAD * BLOCK
+            self._reader.ahead(stored, far if number else start, far + AHEAD * BLOCK)
+        return self._reader.read(stored, start, stop, room.stored(stored.dtype))
+
+    def _take(self, step: Step, part: ShardFile, number: int, start: int, stop: int) -> None:
         stored, room = step.sources["vlm"], self._room(stop - start, with_base=False)
-        values = self._reader.read(stored, start, stop, room.stored(stored.dtype))
+        values = self._read(stored, room, number, start, stop)
         as_float = _finite(room.vlm.copy_(values), stored, "vlm")
         if values.dtype != step.out.dtype:
             values = _as(step.out.dtype, as_float, room)
@@ -122,8 +129,7 @@ class TensorMerger:
     def _block(self, step: Step, number: int, start: int, stop: int) -> Block:
         room = self._room(stop - start, with_base="base" in step.sources)
         for role, values in _models(room):
-            stored = step.sources[role]
-            values.copy_(self._reader.read(stored, start, stop, room.stored(stored.dtype)))
+            values.copy_(self._read(step.sources[role], room, number, start, stop))
         return Block(number, start, room)
 
 
