@@ -226,9 +226,12 @@ class Reader:
     def __exit__(self, *ignored: object) -> None:
         self._handles.close()
 
-    def read(self, tensor: Stored, start: int, stop: int) -> torch.Tensor:
-        """Values start..stop of the flattened tensor, in its own dtype."""
-        values = torch.empty(stop - start, dtype=tensor.dtype)
+    def read(
+        self, tensor: Stored, start: int, stop: int, out: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Values start..stop of the flattened tensor, in its own dtype; into `out` if given, which
+        has that dtype and length."""
+        values = torch.empty(stop - start, dtype=tensor.dtype) if out is None else out
         view = _bytes_of(values)
         file = self._handles.get(tensor.path)
         file.seek(tensor.offset + start * tensor.dtype.itemsize)
@@ -238,6 +241,16 @@ class Reader:
                 raise broken(f"The file '{tensor.path.name}' was cut short.", "Copy it again.")
             view = view[got:]
         return values
+
+    def ahead(self, tensor: Stored, start: int, stop: int) -> None:
+        """Values start..stop, as far as there are any, will be read soon: the system may fetch
+        them from the disk by then."""
+        advise = getattr(os, "posix_fadvise", None)
+        stop = min(stop, tensor.count)
+        if advise is not None and start < stop:
+            width, file = tensor.dtype.itemsize, self._handles.get(tensor.path)
+            place = tensor.offset + start * width
+            advise(file.fileno(), place, (stop - start) * width, os.POSIX_FADV_WILLNEED)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,21 @@ class Update:
     whole: Stored | None = None
 
 
+def _floats(stored: Stored) -> torch.Tensor:
+    with Reader() as reader:
+        return reader.read(stored, 0, stored.count).float()
+
+
 @dataclass(frozen=True)
 class Adapter:
     """An adapter whose every tensor has its place in the checkpoint, by canonical name."""
 
     folder: Path
     updates: Mapping[str, Update]
+    # All stretches of a matrix need its A whole; those of two matrices are under way at a time.
+    _held: Callable[[Stored], torch.Tensor] = field(
+        default_factory=lambda: lru_cache(maxsize=2)(_floats), compare=False, repr=False
+    )
 
     def change(self, canonical: str, shape: tuple[int, ...]) -> Change | None:
         """What turns rows of a tensor into the merged ones (float32); None where nothing changes.
@@ -66,7 +76,7 @@ class Adapter:
                 f"'{canonical}' {shape}.",
                 "Give the checkpoint that the adapter was trained on.",
             )
-        return _add(update.scale, update.down, update.up)
+        return _add(update.scale, update.down, update.up, self._held)
 
 
 def _replace(whole: Stored, canonical: str, shape: tuple[int, ...]) -> Change:
@@ -85,12 +95,12 @@ def _replace(whole: Stored, canonical: str, shape: tuple[int, ...]) -> Change:
     return change
 
 
-def _add(scale: float, down: Stored, up: Stored) -> Change:
+def _add(scale: float, down: Stored, up: Stored, held: Callable[[Stored], torch.Tensor]) -> Change:
     rank = down.shape[0]
 
     def change(values: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+        a = held(down).reshape(rank, -1)
         with Reader() as reader:
-            a = reader.read(down, 0, down.count).float().reshape(rank, -1)
             b = reader.read(up, start * rank, stop * rank).float().reshape(-1, rank)
         return values.float() + (scale * (b @ a)).reshape(values.shape)
 

@@ -3,7 +3,8 @@
 `vlm`, `coder` and `base` are the same stretch of one tensor in three models; a delta (task vector)
 is a model minus the base. What a method has to know of the whole tensor (a threshold, two norms) is
 measured by a pass over its blocks before. No result depends on how a tensor is cut into blocks, on
-their order or on threads.
+their order or on threads. A result lies in the room of its block and is good until that is used
+again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-ROW = 4096  # sums are taken over rows of this length, whatever the block
+from training.merge.block import Block
+from training.merge.likeness import ROW
+
 NEARLY_PARALLEL = 0.9995  # beyond this cosine SLERP is linear, as its sines vanish
 
 
@@ -38,29 +41,10 @@ class Setting:
         """Whether base + w_vlm * delta_vlm + w_coder * delta_coder does without the base."""
         return math.isclose(self.vlm + self.coder, 1.0, rel_tol=0.0, abs_tol=1e-9)
 
-
-@dataclass(frozen=True)
-class Block:
-    """Values start.. of the flattened tensor in each model; `number` counts the blocks."""
-
-    number: int
-    start: int
-    vlm: Tensor
-    coder: Tensor
-    base: Tensor | None
-
     @property
-    def deltas(self) -> tuple[Tensor, Tensor]:
-        """Both task vectors."""
-        base = self.given_base
-        return self.vlm - base, self.coder - base
-
-    @property
-    def given_base(self) -> Tensor:
-        """The base, of a method that cannot do without."""
-        if self.base is None:
-            raise ValueError("this method needs the base")
-        return self.base
+    def averages(self) -> bool:
+        """Whether w_vlm * vlm + w_coder * coder lies between both, but for rounding."""
+        return self.cancels and min(self.vlm, self.coder) >= 0
 
 
 _Result = TypeVar("_Result")
@@ -68,14 +52,14 @@ _Result = TypeVar("_Result")
 Pass = Callable[[Callable[[Block], Any]], Iterable[Any]]
 
 
-def combine(*terms: tuple[float, Tensor]) -> Tensor:
+def combine(*terms: tuple[float, Tensor], out: Tensor | None = None) -> Tensor:
     """Sum of weight * tensor. A term of weight 0 is left out, so that weights 1 and 0 give one
-    tensor to the last bit."""
+    tensor to the last bit. `out` takes the sum; it is none of the tensors."""
     terms = tuple(term for term in terms if term[0] != 0)
     if not terms:
         raise ValueError("every weight is 0")
     (weight, tensor), *rest = terms
-    total = tensor * weight
+    total = torch.mul(tensor, weight, out=out)
     for weight, tensor in rest:
         total.add_(tensor, alpha=weight)
     return total
@@ -84,7 +68,8 @@ def combine(*terms: tuple[float, Tensor]) -> Tensor:
 def linear(block: Block, setting: Setting, _: None = None) -> Tensor:
     """w_vlm * vlm + w_coder * coder (Wortsman et al. 2022, arXiv 2203.05482); the weights are
     taken as they are."""
-    return combine((setting.vlm, block.vlm), (setting.coder, block.coder))
+    weighted = (setting.vlm, block.vlm), (setting.coder, block.coder)
+    return combine(*weighted, out=block.room.result)
 
 
 def task_arithmetic(block: Block, setting: Setting, _: None = None) -> Tensor:
@@ -93,9 +78,10 @@ def task_arithmetic(block: Block, setting: Setting, _: None = None) -> Tensor:
     if setting.cancels:
         return linear(block, setting)
     return combine(
-        (1.0 - setting.vlm - setting.coder, block.given_base),
+        (1.0 - setting.vlm - setting.coder, block.base),
         (setting.vlm, block.vlm),
         (setting.coder, block.coder),
+        out=block.room.result,
     )
 
 
@@ -214,7 +200,7 @@ def ties(block: Block, setting: Setting, trims: tuple[Trim, Trim]) -> Tensor:
     (the paper's is over all of a model, which would need all of it at once)."""
     deltas = block.deltas
     trimmed = [trim(d, block.number) for trim, d in zip(trims, deltas, strict=True)]
-    return block.given_base + consensus(trimmed[0], trimmed[1], setting)
+    return consensus(trimmed[0], trimmed[1], setting).add_(block.base)
 
 
 def drop(delta: Tensor, start: int, setting: Setting, model: str) -> Tensor:
@@ -244,13 +230,13 @@ def dare(block: Block, setting: Setting, _: None = None) -> Tensor:
     """base + weighted sum of both deltas after random drops."""
     deltas = _dropped(block, setting)
     terms = ((setting.vlm, deltas[0]), (setting.coder, deltas[1]))
-    return combine((1.0, block.given_base), *terms)
+    return combine((1.0, block.base), *terms, out=block.room.result)
 
 
 def dare_ties(block: Block, setting: Setting, _: None = None) -> Tensor:
     """base + consensus of both deltas after random drops."""
     deltas = _dropped(block, setting)
-    return block.given_base + consensus(deltas[0], deltas[1], setting)
+    return consensus(deltas[0], deltas[1], setting).add_(block.base)
 
 
 def _dropped(block: Block, setting: Setting) -> list[Tensor]:
@@ -294,25 +280,39 @@ def slerp_factors(cosine: float, weight: float) -> tuple[float, float]:
 
 def slerp(block: Block, _: Setting, factors: tuple[float, float]) -> Tensor:
     """Along the arc from coder (weight 0) to vlm (weight 1), over the flattened tensor."""
-    return combine((factors[0], block.vlm), (factors[1], block.coder))
+    weighted = (factors[0], block.vlm), (factors[1], block.coder)
+    return combine(*weighted, out=block.room.result)
 
 
 def _nothing(each: Pass, setting: Setting, count: int) -> None:
     return None
 
 
+def _never(setting: Setting) -> bool:
+    return False
+
+
+def _averages(setting: Setting) -> bool:
+    return setting.averages
+
+
 @dataclass(frozen=True)
 class Method:
-    """How a tensor is merged: `measure` looks at all of it first, `blend` makes each block."""
+    """How a tensor is merged: `measure` looks at all of it first, `blend` makes each block.
+
+    `stays_within` tells with which setting no result is further from 0 than the largest value it is
+    made of, but for rounding: a type that holds the inputs then holds the result.
+    """
 
     blend: Callable[[Block, Setting, Any], Tensor]
     measure: Callable[[Pass, Setting, int], Any] = _nothing
     needs_base: bool = False
+    stays_within: Callable[[Setting], bool] = _never
 
 
 METHODS = {
-    "task-arithmetic": Method(task_arithmetic),
-    "linear": Method(linear),
+    "task-arithmetic": Method(task_arithmetic, stays_within=_averages),
+    "linear": Method(linear, stays_within=_averages),
     "ties": Method(ties, measure_trims, needs_base=True),
     "dare": Method(dare, needs_base=True),
     "dare-ties": Method(dare_ties, needs_base=True),
@@ -323,54 +323,3 @@ METHODS = {
 def needs_base(method: str, setting: Setting) -> bool:
     """Whether a method cannot do without the base."""
     return METHODS[method].needs_base or (method == "task-arithmetic" and not setting.cancels)
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """Sums over a stretch: of squares and of the product of two vectors; how often their signs
-    agree and how often both are not 0; of squares of their difference."""
-
-    first: float = 0.0
-    second: float = 0.0
-    product: float = 0.0
-    difference: float = 0.0
-    agree: int = 0
-    both: int = 0
-
-    @property
-    def finite(self) -> bool:
-        """Whether the sums are; if so, every value they were taken of is."""
-        return math.isfinite(self.first + self.second + self.difference)
-
-
-def likeness(block: Block) -> Likeness:
-    """Of both task vectors, or of the weights themselves where there is no base."""
-    vectors = torch.empty(3, len(block.vlm))
-    first, second, gap = vectors
-    if block.base is None:
-        first.copy_(block.vlm)
-        second.copy_(block.coder)
-    else:
-        torch.sub(block.vlm, block.base, out=first)
-        torch.sub(block.coder, block.base, out=second)
-    torch.sub(first, second, out=gap)
-    sums = row_products(vectors)
-    product = (first * second).numpy()
-    agree, disagree = np.count_nonzero(product > 0), np.count_nonzero(product < 0)
-    return Likeness(
-        first=float(sums[0, 0]),
-        second=float(sums[1, 1]),
-        product=float(sums[0, 1]),
-        difference=float(sums[2, 2]),
-        agree=int(agree),
-        both=int(agree + disagree),
-    )
-
-
-def row_products(vectors: Tensor) -> Tensor:
-    """Products (k, k) of vectors (k, n) with each other, in float64: all of them in one pass, where
-    a sum each would read the vectors again. Added up as in `row_sum`."""
-    whole = vectors.shape[1] // ROW * ROW
-    rows = vectors[:, :whole].view(len(vectors), -1, ROW).transpose(0, 1)
-    rest = vectors[:, whole:].double()
-    return torch.bmm(rows, rows.mT).double().sum(0) + rest @ rest.mT

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from training.merge.methods import Likeness
+from training.merge.likeness import Likeness
 from training.merge.plan import Plan
 from training.tensors import INDEX, write_beside
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.errors import ErrorCode, VisCodexError
 from training.merge.crew import crew_for
-from training.merge.methods import Likeness
+from training.merge.likeness import Likeness
 from training.merge.plan import Plan
 from training.merge.report import REPORT, write_report
 from training.space import check_room
