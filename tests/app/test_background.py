@@ -353,5 +353,6 @@ def test_a_refused_screen_offers_the_ways_around_it(resident: Callable[..., Made
     assert window.banner.detail == "The system does not allow it."
     offered = [one.text() for one in window.banner.findChildren(QPushButton) if one.isVisible()]
     mac_only = ["Open the system's settings", "Quit and reopen"]
-    wanted = [*(mac_only if sys.platform == "darwin" else []), "Try again", "Open another picture…"]
+    ways = ["Try again", "Open another picture…", "Learn more"]
+    wanted = [*(mac_only if sys.platform == "darwin" else []), *ways]
     assert offered == wanted

@@ -39,8 +39,8 @@ def start(family: Family, out: Path, *options: str, slow: bool = False) -> subpr
     code = "from training.cli import main; main()"
     if slow:
         code = (
-            "import training.tensors, training.merge.tensor as run, time\n"
-            "training.tensors.SYNC, run.BLOCK = 100_000, 4096\n"
+            "import training.shards, training.merge.tensor as run, time\n"
+            "training.shards.SYNC, run.BLOCK = 100_000, 4096\n"
             "likeness = run.likeness\n"
             "run.likeness = lambda block: (time.sleep(0.001), likeness(block))[1]\n"
         ) + code

@@ -22,7 +22,8 @@ from training.merge.block import Block
 from training.merge.likeness import likeness
 from training.merge.methods import METHODS, Setting
 from training.merge.plan import Step
-from training.tensors import Planned, Shard, ShardFile, Stored
+from training.shards import Planned, Shard, ShardFile
+from training.tensors import Stored
 
 ROLES = ("vlm", "coder", "base")
 INPUTS = st.sampled_from([torch.bfloat16, torch.float16, torch.float32])

@@ -31,8 +31,8 @@ STAGES = ["unpack", "data", "coder", "merge", "sft", "export", "verify", "evalua
 HANGS = 240.0  # seconds
 # Small blocks and a moment after each, so that a merge of a second can be stopped within.
 SLOW_MERGE = (
-    "import time, training.tensors, training.merge.tensor as run\n"
-    "training.tensors.SYNC, run.BLOCK = 100_000, 65536\n"
+    "import time, training.shards, training.merge.tensor as run\n"
+    "training.shards.SYNC, run.BLOCK = 100_000, 65536\n"
     "likeness = run.likeness\n"
     "run.likeness = lambda block: (time.sleep(0.01), likeness(block))[1]\n"
 )

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from training.names import expected_names, hugging_face_name
-from training.tensors import INDEX, Planned, ShardWriter, index_of, plan_shards
+from training.shards import Planned, ShardWriter, index_of, plan_shards
+from training.tensors import INDEX
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from engine.errors import ErrorCode, VisCodexError
 from training.merge.plan import Plan, Step
 from training.merge.tensor import TensorMerger, one_thread_each
-from training.tensors import ShardFile
+from training.shards import ShardFile
 
 LARGE = 1_000_000_000  # bytes of a result from which on processes pay: each takes seconds to start
 Note = dict[str, Any] | None

@@ -18,7 +18,8 @@ from training.merge.methods import METHODS, Setting, needs_base
 from training.merge.recipe import MergeRecipe
 from training.merge.vocabulary import Rows, Runs, choose_rows
 from training.names import EMBEDDING, FAMILIES, OUTPUT, has_vision, layer_of
-from training.tensors import Planned, Shard, Stored, fingerprint, plan_shards
+from training.shards import Planned, Shard, plan_shards
+from training.tensors import Stored, fingerprint
 
 FORMAT = 1  # goes into the plan's hash: what an older version began is not continued
 OUT_DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}

@@ -12,16 +12,9 @@ from training.merge.crew import crew_for
 from training.merge.likeness import Likeness
 from training.merge.plan import Plan
 from training.merge.report import REPORT, write_report
+from training.shards import ShardWriter, index_of, read_notes
 from training.space import check_room
-from training.tensors import (
-    INDEX,
-    ShardWriter,
-    broken,
-    index_of,
-    read_json,
-    read_notes,
-    write_beside,
-)
+from training.tensors import INDEX, broken, read_json, write_beside
 
 STATE = ".merge"  # folder of a merge that is not finished
 Progress = Callable[[int], None]

@@ -17,7 +17,8 @@ from training.merge.block import Block, Room
 from training.merge.likeness import Likeness, likeness, row_dots
 from training.merge.methods import METHODS
 from training.merge.plan import Step
-from training.tensors import Reader, ShardFile, Stored, broken
+from training.shards import ShardFile
+from training.tensors import Reader, Stored, broken
 
 # Values: all steps on a block stay in a cache of 2 MiB; twice as many took twice the time a value.
 BLOCK = 1 << 16

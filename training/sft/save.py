@@ -21,16 +21,8 @@ from engine.errors import ErrorCode, VisCodexError
 from training.checkpoint import Checkpoint
 from training.merge.report import BESIDE
 from training.names import hugging_face_name, listed, match_tensors
-from training.tensors import (
-    INDEX,
-    Planned,
-    Reader,
-    ShardWriter,
-    broken,
-    index_of,
-    plan_shards,
-    write_beside,
-)
+from training.shards import Planned, ShardWriter, index_of, plan_shards
+from training.tensors import INDEX, Reader, broken, write_beside
 
 SHARD = 4_000_000_000
 STATE = ".saving"
