@@ -32,29 +32,25 @@ print("end", end="")
 """
 
 
-def test_the_end(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tmp_path)],
+def run(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program, str(folder)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=60,
     )
+
+
+def test_the_end(tmp_path: Path) -> None:
+    done = run(PROGRAM, tmp_path)
     assert done.returncode == 7, done.stderr
     assert done.stdout.splitlines() == ["endlate"]
     assert not list(tmp_path.iterdir())
 
 
 def test_an_application_that_fails_does_not_end_well(tmp_path: Path) -> None:
-    program = PROGRAM.replace("ending.status = 7", "raise RuntimeError('of the test')")
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run(PROGRAM.replace("ending.status = 7", "raise RuntimeError('of the test')"), tmp_path)
     assert done.returncode == 1
     assert "of the test" in done.stderr
