@@ -1,7 +1,7 @@
 """The end of the application's process, past PySide's clean-up.
 
 At the exit of Python, PySide visits all that is left of Qt without Python's lock. That ended one of
-some ten exits of a loaded machine in a segmentation fault (PySide 6.12), after all was done.
+some twenty exits on a loaded machine in a segmentation fault (PySide 6.12), after all was done.
 """
 
 from __future__ import annotations
