@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QShowEvent
@@ -27,6 +26,8 @@ from app.finding import Finding
 from app.i18n import N_, _
 from app.log import last_lines
 from app.phrases import translated
+from app.preview.sandbox_state import NAME as PAGES
+from app.preview.sandbox_state import SandboxState
 from app.shelf import Owner
 from app.store.settings import Settings
 from app.theme import code_font
@@ -43,23 +44,11 @@ CHECKS: Mapping[str, str] = {
     "html preview": N_("Drawing pages"),
     "chart preview": N_("Drawing charts"),
     "isolation": N_("Isolation of charts"),
-    "page isolation": N_("Isolation of pages"),
+    PAGES: N_("Isolation of pages"),
     "capture": N_("Snipping"),
 }
 """Names of the checks for people, in their order. That of pages is of this process and told by its
 own Chromium; all others are those of `app.doctor`."""
-PAGES = "page isolation"
-
-
-class Pages(Protocol):
-    """Tells a Finding on the sandbox of pages: `app.preview.sandbox_state`."""
-
-    @property
-    def told(self) -> Any: ...
-
-    def start(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class DiagnosticsWindow(Window):
@@ -73,7 +62,7 @@ class DiagnosticsWindow(Window):
         dresser: Dresser,
         preview: Callable[[], str],
         log_folder: Path | None = None,
-        pages: Pages | None = None,
+        pages: SandboxState | None = None,
     ) -> None:
         """`pages` is None where there is no such check."""
         super().__init__(parent, _("Diagnostics"), 720, 640)

@@ -220,6 +220,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> int:
             if self.job is None or title != f"{SETTLED}{self.serial}":
                 return
             if self.job["probe"] is not None:
+                self.page.runJavaScript(UNMARK_JS, world)  # nothing is drawn: none of our own there
                 self.page.runJavaScript(self.job["probe"], world, self.probed)
             elif self.job["describe"]:
                 self.page.runJavaScript(DESCRIBE_JS, world, self.described)

@@ -138,8 +138,9 @@ def check_library(checks: Sequence[str]) -> str:
 def settle_library() -> None:
     """Make sure that llama.cpp is there and runs on this very machine.
 
-    A library that somebody put into the environment stays if it passes. Our own is built anew for
-    a processor with other instructions even if it passes: the check computes little.
+    One that somebody put into the environment stays if it passes, until there is another processor
+    or another version or option is asked for: then it is built here even if it passes, since the
+    check computes little.
     """
     stamp = read_stamp("llama")
     # A later call without options keeps what was built with some; CMAKE_ARGS= takes them away.

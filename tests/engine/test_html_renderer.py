@@ -203,6 +203,7 @@ def test_a_page_can_be_asked_without_drawing_it(renderer):
     page = "<title>t</title><p>one</p><script>document.body.textContent = 'changed'</script>"
     script = "JSON.stringify([document.querySelector('p').textContent, innerWidth, innerHeight])"
     assert renderer.probe(page, 500, 300, script) == '["one",500,300]'
+    assert "popover" not in renderer.probe(page, 500, 300, "document.documentElement.outerHTML")
     assert renderer.probe(page, 500, 300, "12") == ""
     assert renderer.probe(page, 500, 300, "throw 1") == ""
     assert renderer.render(page, 200, 100, scripts=False).width == 200  # it still draws
