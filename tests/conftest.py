@@ -20,6 +20,7 @@ if hasattr(os, "geteuid") and os.geteuid() == 0:
 from engine.render.html import HtmlRenderer
 
 ROOT = Path(__file__).resolve().parents[1]
+pytest_plugins = ["tests.crashes"]
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ErrorCode, VisCodexError
+from engine.llama.apart import Apart
 from engine.llama.library import llama
 from engine.llama.sampling import Sampler
 
@@ -40,9 +41,12 @@ class Decoder:
         self._vocabulary = int(llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(model)))
         self.cells = int(llama.llama_n_ctx(self.native))
         self.decoded = 0  # tokens run through the model
+        self.compute = Apart()
+        """Through this go all calls that compute in the context."""
 
     def close(self) -> None:
         """Free the context."""
+        self.compute.close()
         batch, self._batch = self._batch, None
         if batch is not None:
             llama.llama_batch_free(batch)
@@ -64,7 +68,7 @@ class Decoder:
             batch.n_seq_id[index] = 1
             batch.seq_id[index][0] = sequence
             batch.logits[index] = logits[index]
-        result = int(llama.llama_decode(self.native, batch))
+        result = self.compute(llama.llama_decode, self.native, batch)
         if result == 0:
             self.decoded += len(rows)
         return result

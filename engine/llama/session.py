@@ -310,7 +310,8 @@ class VisionSession:
 
         callback = mtmd.mtmd_helper_post_decode_callback(on_batch)
         moved = llama.llama_pos(self.ledger.position)
-        result = mtmd.mtmd_helper_decode_image_chunk(
+        result = self.main.compute(
+            mtmd.mtmd_helper_decode_image_chunk,
             self.vision.native,
             self.main.native,
             chunk,

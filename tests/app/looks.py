@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
@@ -20,6 +22,7 @@ from PySide6.QtWidgets import (
 INTERACTIVE = (
     QAbstractButton, QLineEdit, QComboBox, QAbstractSlider, QPlainTextEdit, QAbstractItemView,
 )  # fmt: skip
+SETTLING = 3.0  # seconds
 
 
 def takes_tab(widget: QWidget) -> bool:
@@ -73,7 +76,15 @@ def lengthen(root: QWidget) -> None:
 
 
 def clipped(root: QWidget) -> list[str]:
-    """Visible texts that are shown only in part, and controls beyond the edge of their parent."""
+    """Visible texts that are shown only in part, and controls beyond the edge of their parent,
+    once the layout has settled: it may wait for what the system or another thread tells."""
+    end = time.monotonic() + SETTLING
+    while (found := _clipped(root)) and time.monotonic() < end:
+        QTest.qWait(50)
+    return found
+
+
+def _clipped(root: QWidget) -> list[str]:
     found = []
     for widget in root.findChildren(QWidget):
         if not widget.isVisible() or not isinstance(widget, QLabel | QAbstractButton | QComboBox):

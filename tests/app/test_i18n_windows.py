@@ -249,6 +249,8 @@ def test_the_bar_gives_up_words_before_they_are_cut(window: MainWindow, qtbot: A
 def test_longer_words_fit_the_other_windows(make_window: Make, qtbot: Any) -> None:
     window = make_window(ScriptedClient, request, first_run_done=False)
     windows = Windows(window)
+    windows.shelf.refresh()
+    qtbot.waitUntil(lambda: windows.shelf.survey is not None, timeout=60_000)
     for width in (520, 1200):
         window.resize(width, 700)
         qtbot.wait(80)
