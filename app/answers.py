@@ -10,12 +10,13 @@ from app.versions import Drawn
 
 @dataclass
 class Answer:
-    """One answer as far as it has come. `code` is set once it is complete, `drawn` once it was
-    compared."""
+    """One answer as far as it has come. `code` and why it ended (`reason`, the engine's word) are
+    set once it is complete, `drawn` once it was compared."""
 
     text: str = ""
     tokens: int = 0
     code: str = ""
+    reason: str = ""
     complete: bool = False
     drawn: Drawn | None = None
 
@@ -55,6 +56,12 @@ class Answers:
         """The text that counts in the end, unless the user has picked another one."""
         return self.by_number.get(0, Answer()).text if self.settled is None else self.settled
 
+    @property
+    def choice(self) -> Answer | None:
+        """The answer that the user has picked, where there is code in it."""
+        chosen = None if self.picked is None else self.by_number[self.picked]
+        return chosen if chosen is not None and chosen.code else None
+
     def add(self, text: str, number: int) -> None:
         """One more token of an answer."""
         answer = self.by_number.setdefault(number, Answer())
@@ -69,10 +76,10 @@ class Answers:
             self.by_number, self.watched = {0: Answer()}, 0
             self.picked = self.settled = None
 
-    def complete(self, number: int, code: str) -> None:
+    def complete(self, number: int, code: str, reason: str) -> None:
         """An answer has ended; `code` is "" where there is none in it."""
         answer = self.by_number.setdefault(number, Answer())
-        answer.complete, answer.code = True, code
+        answer.complete, answer.code, answer.reason = True, code, reason
 
     def draw(self, drawn: Drawn) -> None:
         """Code was drawn: that of every answer which reads the same."""

@@ -16,7 +16,7 @@ from app.incoming import Region, failure_of
 from app.intake import cut
 from app.model_desk import LOADS, ModelDesk
 from app.phrases import translated
-from app.session import Failure, Picture, State
+from app.session import CUT_OFF, Failure, Picture, State
 from app.stream import live_code
 from app.versions import (
     AGAIN,
@@ -34,7 +34,6 @@ from engine.tasks import TASKS
 __all__ = ["Controller", "failure_of"]
 
 CODE_INTERVAL_MS = 50
-CUT_OFF = frozenset({"length", "loop"})
 """Reasons of the engine for an end that is not the end of the code."""
 TRY_TEMPERATURE = 0.7
 """Another try has to differ, also with a model that is greedy by itself."""
@@ -238,7 +237,8 @@ class Controller(ModelDesk):
         if self._current(run):
             answers = self.session.result.answers
             answer = answers.by_number.get(event.candidate)
-            answers.complete(event.candidate, self._code_in("" if answer is None else answer.text))
+            code = self._code_in("" if answer is None else answer.text)
+            answers.complete(event.candidate, code, event.reason)
             self.answers_changed.emit()
 
     def _code_in(self, text: str) -> str:

@@ -53,6 +53,7 @@ class Input(str, Enum):
 
     PICTURE = "picture"
     VERSION = "version"  # another version of the code comes on top
+    CUT_VERSION = "cut_version"  # one that was cut off
     BEGIN = "begin"
     LOADING = "loading"
     ENCODING = "encoding"
@@ -68,6 +69,8 @@ class Input(str, Enum):
 
 WORKING = (State.LOADING, State.ENCODING, State.GENERATING, State.COMPARING)
 BUSY = frozenset({*WORKING, State.CANCELLING})
+CUT_OFF = frozenset({"length", "loop"})
+"""The engine's words for why an answer ended that is not complete."""
 RESTING = frozenset({State.READY, State.DONE, State.TRUNCATED, State.CANCELLED, State.FAILED})
 LATE = (Input.LOADING, Input.ENCODING, Input.TOKEN, Input.SETTLED, Input.COMPARING)
 
@@ -77,6 +80,7 @@ def _table() -> Mapping[tuple[State, Input], State]:
     for state in RESTING:
         table[state, Input.PICTURE] = State.READY
         table[state, Input.VERSION] = State.DONE
+        table[state, Input.CUT_VERSION] = State.TRUNCATED
         table[state, Input.BEGIN] = State.LOADING
     for state in WORKING:
         table[state, Input.CANCEL] = State.CANCELLING
@@ -229,15 +233,19 @@ class Session:
 
     def show_version(self, version: Version) -> None:
         """The code of a version counts from now on. Raises NotAllowed during a conversion."""
-        self._check(Input.VERSION)
+        given = Input.CUT_VERSION if version.reason in CUT_OFF else Input.VERSION
+        self._check(given)
         self.result = Result(
             target=version.target,
             code=version.code,
             kind=version.kind,
             note=title(version),
+            reason=version.reason,
+            limit=self.result.limit,
+            room=self.result.room,
         )
         self.failure = None
-        self._step(Input.VERSION)
+        self._step(given)
 
     def begin(self, kind: str = CONVERSION, instruction: str = "") -> int:
         """Start a conversion and return its number."""

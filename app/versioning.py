@@ -95,8 +95,14 @@ class VersionDesk(PictureDesk):
         if not result.code.strip():
             return
         had_some = tree.current is not None
+        reasons = {one.code: one.reason for one in result.answers.by_number.values()}
         made = tree.add_run(
-            result.kind, result.instruction, result.target or "html", result.code, answers
+            result.kind,
+            result.instruction,
+            result.target or "html",
+            result.code,
+            answers,
+            {**reasons, result.code: result.reason},
         )
         if made:
             self.complete.emit(tree, made)
@@ -106,12 +112,9 @@ class VersionDesk(PictureDesk):
 
     def _keep_choice(self) -> None:
         """The answer that was picked while all were compared comes on top."""
-        answers = self.session.result.answers
-        if answers.picked is None:
-            return
-        code = answers.by_number[answers.picked].code
+        choice = self.session.result.answers.choice
         for version in self.session.versions.candidates():
-            if version.code == code:
+            if choice is not None and version.code == choice.code:
                 self.choose_version(version.id)
                 return
 

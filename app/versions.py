@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 from app.i18n import _
@@ -46,7 +47,8 @@ class Version:
     """One state of the code. `time` is in seconds since 1970.
 
     `run` numbers the answer it came with: its candidates share it. `picked` says whether it was
-    ever on top; a candidate that was not is in the strip only. `png` is what it draws.
+    ever on top; a candidate that was not is in the strip only. `png` is what it draws. `reason`
+    is the engine's word for why the answer ended, "" where that is not known (any more).
     """
 
     id: int
@@ -64,6 +66,7 @@ class Version:
     candidate: int = 0
     picked: bool = False
     asked: bool = False  # whether it was to be drawn
+    reason: str = ""
 
 
 @dataclass
@@ -112,9 +115,16 @@ class VersionTree:
     # Growing --------------------------------------------------------------------------------------
 
     def add_run(
-        self, kind: str, instruction: str, target: str, code: str, drawn: Sequence[Drawn] = ()
+        self,
+        kind: str,
+        instruction: str,
+        target: str,
+        code: str,
+        drawn: Sequence[Drawn] = (),
+        reasons: Mapping[str, str] = MappingProxyType({}),
     ) -> list[Version]:
         """Take in an answer: `code` comes on top, the other codes of `drawn` are its candidates.
+        `reasons` tells by code why it ended.
 
         Returns the new versions, the one on top first; none where `code` is what was there.
         """
@@ -131,6 +141,7 @@ class VersionTree:
             one = others.get(other)
             version = self._add(parent, kind, other, target, instruction)
             version.run, version.candidate = run, numbers.get(other, number)
+            version.reason = reasons.get(other, "")
             if one is not None:
                 version.png, version.problem = one.png, one.problem
                 version.likeness = one.likeness
@@ -146,6 +157,7 @@ class VersionTree:
             base.code, base.time = code, self._clock()
             return base
         made = self._add(None if base is None else base.id, EDIT, code, target)
+        made.reason = "" if base is None else base.reason
         made.run = max((version.run for version in self), default=-1) + 1
         self._open_edit = made.id
         self._go(made)

@@ -76,7 +76,10 @@ class Failing(QObject):
 
     def _code_changed(self, code: str, final: bool) -> None:
         result = self.controller.session.result
-        if not final or self.controller.session.state is not State.TRUNCATED:
+        if not final:
+            return
+        if self.controller.session.state is not State.TRUNCATED:
+            self._window.banner.settle("cut_off")  # a version that is complete is on top now
             return
         self._refresh()
         title, text = messages.CUT_OFF.get(result.reason, messages.CUT_OFF["length"])
@@ -89,21 +92,19 @@ class Failing(QObject):
             )
             title = words.format(count=QLocale().toString(result.limit))
         ways = [self._actions[name] for name in ("go_on", "raise_limit")]
-        self._window.banner.present(
-            "warn", title, _(text), [one for one in ways if one.isEnabled()]
-        )
+        offered = [one for one in ways if one.isEnabled()]
+        self._window.banner.present("warn", title, _(text), offered, about="cut_off")
 
     def _preview_failed(self, message: str, line: int) -> None:
         title = _(messages.error_text("render_failed").title)
         self._window.banner.present(
-            "warn", title, message, [self._actions["refresh"]], learn=self._learn("render_failed")
-        )
+            "warn", title, message, [self._actions["refresh"]],
+            learn=self._learn("render_failed"), about="render_failed",
+        )  # fmt: skip
 
     def _preview_drawn(self) -> None:
         """What could not be drawn has been mended: nothing is left to tell."""
-        banner = self._window.banner
-        if banner.title == _(messages.error_text("render_failed").title):
-            banner.dismiss()
+        self._window.banner.settle("render_failed")
 
     def _capture_failed(self, error: CaptureError) -> None:
         self.show(Failure(error.code, messages.sentence(str(error)), error.advice))

@@ -36,6 +36,7 @@ class Banner(QFrame):
         super().__init__()
         self.setObjectName("banner")
         self._dresser = dresser
+        self._about = ""
         self._icon = IconLabel(20)
         self._title = QLabel()
         self._title.setObjectName("bannerTitle")
@@ -108,13 +109,16 @@ class Banner(QFrame):
         detail: str = "",
         more: Callable[[], str] | None = None,
         learn: Callable[[], object] | None = None,
+        about: str = "",
     ) -> None:
         """Show a message; `tone` is "bad", "warn" or "info".
 
         `actions` are QActions or pairs of a text and a callable; `detail` is what happened exactly,
         as the part that failed puts it; `more` gives what a button "Details" unfolds. `learn`
         opens the page on the error; its button stands with the details where there are any.
+        `about` names what it tells of, for `settle`.
         """
+        self._about = about
         self._clear()
         self.setProperty("tone", tone)
         self.style().unpolish(self)
@@ -148,6 +152,11 @@ class Banner(QFrame):
         low = self.width() - wanted < LEAST_WORDS and wanted > 0
         way = QBoxLayout.Direction
         self._middle.setDirection(way.TopToBottom if low else way.LeftToRight)
+
+    def settle(self, about: str) -> None:
+        """Take the message away if it tells of this."""
+        if self._about == about:
+            self.dismiss()
 
     def dismiss(self) -> None:
         """Take the message away."""

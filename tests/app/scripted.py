@@ -110,8 +110,9 @@ def compared(*candidates: tuple[str, float | None]) -> list[Any]:
     return events
 
 
-def together(*codes: str, size: int = 7) -> list[Any]:
-    """The events of writing candidates side by side, up to the last one's end."""
+def together(*codes: str, size: int = 7, cut: frozenset[int] = frozenset()) -> list[Any]:
+    """The events of writing candidates side by side, up to the last one's end; those of the
+    numbers `cut` end at the length limit."""
     texts = [f"```html\n{code}\n```" for code in codes]
     events: list[Any] = [protocol.Encoding(1.0), protocol.Target("html", 0.97)]
     for place in range(0, max(map(len, texts)), size):
@@ -119,7 +120,8 @@ def together(*codes: str, size: int = 7) -> list[Any]:
             if place < len(text):
                 events.append(protocol.Token(text[place : place + size], number))
             if 0 <= place + size - len(text) < size:
-                events.append(protocol.CandidateDone(number, "fence"))
+                reason = "length" if number in cut else "fence"
+                events.append(protocol.CandidateDone(number, reason))
     return events
 
 

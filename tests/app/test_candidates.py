@@ -219,6 +219,32 @@ def test_an_answer_picked_while_they_are_compared_comes_on_top(
     assert rows(window) == ["Conversion", "Candidate 3"]
 
 
+def test_each_answer_knows_whether_it_was_cut_off(
+    make_window: Make, qtbot: Any, sample: Path
+) -> None:
+    drawn = compared(*zip(THREE, (0.3, 0.9, 0.5), strict=True))
+    wrapped = [protocol.Revised(f"```html\n{THREE[1]}\n```", ""), answer()[-1]]
+    script = [*together(*THREE, cut=frozenset({2})), *drawn[:3], WAIT, *drawn[3:], *wrapped]
+    client = ScriptedClient(script)
+    window = make_window(lambda: client, request)
+    load(window, qtbot, sample)
+    window.controller.generate()
+    qtbot.waitUntil(lambda: "Comparing 2 of 3" in window.status.state.text())
+    qtbot.mouseClick(strip(window).cards[2], Qt.MouseButton.LeftButton)
+    client.go.set()
+    qtbot.waitUntil(lambda: state(window) is State.TRUNCATED)
+    assert window.code.edit.code == THREE[2]
+    assert window.banner.isVisible() and window.actions_by_name["go_on"].isEnabled()
+    best = window.controller.session.versions.candidates()[0]
+    window.controller.choose_version(best.id)
+    assert (state(window), window.code.edit.code) == (State.DONE, THREE[1])
+    assert not window.banner.isVisible() and not window.actions_by_name["go_on"].isEnabled()
+    window.controller.step_version(forward=True)
+    assert state(window) is State.TRUNCATED
+    window.controller.edit_code("<p>typed</p>")
+    assert window.controller.can_go_on
+
+
 def test_watching_alone_does_not_change_what_wins(
     make_window: Make, qtbot: Any, sample: Path
 ) -> None:
