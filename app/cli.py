@@ -24,7 +24,7 @@ from app.workers import WORKERS, run_worker
 from engine.errors import ErrorCode, VisCodexError
 
 INTERRUPTED = 130
-COMMANDS = ("convert", "render", "compare", "models", "devices", "doctor")
+COMMANDS = ("convert", "render", "match", "compare", "models", "devices", "doctor")
 
 cli = typer.Typer(
     name="viscodex",
@@ -221,6 +221,36 @@ def render(
     code = _read_text(file)
     check_writable(out)
     write_whole(out, draw(code, target, window, unwalled=unwalled))
+
+
+@cli.command(epilog=f"Example: viscodex match login.png login.html --out login.html. {EPILOG}")
+def match(
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="What it should look like.")],
+    file: Annotated[Path, typer.Argument(metavar="CODE", help="An .html or .py file.")],
+    only: Annotated[
+        Literal["colours", "text"] | None, typer.Option(help="By default both.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the code goes, else to stdout.")
+    ] = None,
+    unwalled: UnwalledOption = False,
+) -> None:
+    """Correct the words and colours of code by a picture. No model has a part in it."""
+    from app.files import check_writable, write_whole
+    from app.matching import match as matched
+    from app.rendering import language_of
+    from engine.images import load_picture
+
+    target, code, wanted = language_of(file), _read_text(file), load_picture(picture)
+    if out is not None:
+        check_writable(out)
+    kinds = ("text", "colours") if only is None else (only,)
+    code, before, after = matched(wanted, code, target, kinds, unwalled=unwalled)
+    if out is None:
+        sys.stdout.write(code)
+    else:
+        write_whole(out, code.encode())
+    print(f"alike:   {before:.2f} -> {after:.2f} of 1", file=sys.stderr)
 
 
 @cli.command(epilog=f"Example: viscodex compare login.png preview.png --json. {EPILOG}")

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, QTimer
 
 from app.answers import best_of
 from app.asides import Asides
-from app.bridge import EngineBridge
+from app.bridge import EngineBridge, Work
 from app.incoming import Region, failure_of
 from app.intake import cut
 from app.model_desk import LOADS, ModelDesk
@@ -132,6 +132,16 @@ class Controller(ModelDesk):
             wishes["region"] = tuple(float(value) for value in region)
         self._begin(REFINE, instruction.strip(), **wishes)
 
+    def match(self, what: str, instruction: str) -> None:
+        """Change the code on top by what is measured in the picture, without the model; `what` is
+        the engine's word for it."""
+        self.seal()
+        picture, result = self.session.picture, self.session.result
+        if picture is None or not result.code.strip():
+            return
+        asked = (what, picture.png, result.code, result.target or "html", self.session.lines)
+        self._begin(REFINE, instruction, work=lambda client: client.match(*asked))
+
     def convert_part(self, region: Region) -> None:
         """Convert only a part of the picture; the picture stays."""
         picture = self.session.picture
@@ -153,20 +163,24 @@ class Controller(ModelDesk):
         part: Picture | None = None,
         place: tuple[int, int] | None = None,
         target: str = "",
+        work: Work | None = None,
         **wishes: Any,
     ) -> None:
+        """Start what makes a version: `work`, or a conversion with `wishes`."""
         picture = part or self.session.picture
         if not self.session.can_generate or picture is None:
             return
         self.seal()
         self._part = place
         self._drawn = []
-        self._last = partial(self._begin, kind, instruction, part, place, target, **wishes)
+        self._last = partial(self._begin, kind, instruction, part, place, target, work, **wishes)
         run = self.session.begin(kind, instruction)
         self.code_changed.emit("", False)
-        self._bridge.convert(
-            run, self._make_request(picture, target or self.session.target, **wishes)
-        )
+        if work is not None:
+            self._bridge.ask(run, work)
+            return
+        request = self._make_request(picture, target or self.session.target, **wishes)
+        self._bridge.convert(run, request)
 
     def retry(self) -> None:
         """Once more what has just failed: the same conversion, or loading the model."""

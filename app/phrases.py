@@ -26,6 +26,8 @@ PHRASES = (
     N_("{what} (8-bit cache, smaller pictures)"),
     # While it converts
     N_("{problem}; trying again"),
+    N_("Reading the colours of the picture"),
+    N_("Comparing the words with the picture"),
     # Downloads
     N_("the file on the server is another one now"),
     N_("the server has no such part of the file"),

@@ -14,12 +14,14 @@ NO_INSTRUCTIONS = N_("This model takes no instructions. Another try needs none."
 class QuickAction:
     """A row of the menu; one with an empty instruction is another try and works with any model.
 
-    Models are told the instruction in English; people read it in their language.
+    Models are told the instruction in English; people read it in their language. One that is
+    `measured` needs no model: the engine has a way to do it by the picture, of the same key.
     """
 
     key: str
     text: str
     instruction: str = ""
+    measured: bool = False
 
 
 QUICK_ACTIONS: tuple[QuickAction, ...] = (
@@ -31,6 +33,7 @@ QUICK_ACTIONS: tuple[QuickAction, ...] = (
             "Correct every word so that the text is exactly that of the picture. Change nothing "
             "else."
         ),
+        measured=True,
     ),
     QuickAction(
         "colours",
@@ -39,6 +42,7 @@ QUICK_ACTIONS: tuple[QuickAction, ...] = (
             "Take every colour from the picture: grounds, texts, borders, lines and areas. "
             "Change nothing else."
         ),
+        measured=True,
     ),
     QuickAction(
         "layout",

@@ -93,6 +93,8 @@ def _table() -> Mapping[tuple[State, Input], State]:
     table[State.LOADING, Input.ENCODING] = State.ENCODING
     table[State.ENCODING, Input.ENCODING] = State.ENCODING
     table[State.GENERATING, Input.COMPARING] = State.COMPARING
+    # Where code is changed by what is measured, nothing is written before.
+    table[State.LOADING, Input.COMPARING] = State.COMPARING
     table[State.COMPARING, Input.COMPARING] = State.COMPARING
     # Late events of an engine that has not yet seen the cancel change nothing.
     for late in (*LATE, Input.CANCEL):

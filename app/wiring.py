@@ -55,6 +55,10 @@ class ModelClient:
         """Draw code that is there already and compare it with a picture."""
         return self._present().appraise(image, code, target, lines)
 
+    def match(self, what: str, image: bytes, code: str, target: str, lines: Any) -> Iterator[Any]:
+        """Change code by what is measured in a picture."""
+        return self._present().match(what, image, code, target, lines)
+
     def cancel(self) -> None:
         if self._improver is not None:
             self._improver.cancel()

@@ -20,6 +20,8 @@ from engine.errors import ErrorCode, VisCodexError
 from engine.hints import TextLine
 from engine.images import ImageLimits, load_picture
 from engine.improve import DEFAULT_REPAIRS, REPAIRABLE, Drawn, Judge, repair_request, settled
+from engine.matching import MATCHES
+from engine.matching.scene import Scene
 from engine.protocol import (
     Cancelled,
     CandidateDone,
@@ -143,6 +145,29 @@ class Improver:
         text read in it. One `candidate_drawn`."""
         yield _told(Judge(self._drawer, load_picture(image), lines).judge(code, target), 0, 1)
 
+    def match(
+        self, what: str, image: bytes, code: str, target: str, lines: Sequence[TextLine] = ()
+    ) -> Iterator[Event]:
+        """Change code by what is measured in the picture `image`; no model has a part in it.
+
+        `what` is a key of `engine.matching.MATCHES`, `lines` the text read in the picture. Comes as
+        the events of a conversion: `comparing`, `revised` with the code as it is, `revised` with
+        the changed code, `candidate_drawn`, `done`; or `cancelled`.
+        """
+        self._stopped.clear()
+        yield Comparing(0, 1)
+        yield Revised(_fenced(code, target), MATCHES[what].note)
+        scene = Scene(self._drawer, load_picture(image), lines, target)
+        with contextlib.suppress(VisCodexError):  # cancelled
+            code = MATCHES[what].change(code, scene)
+        drawn = scene.judge(code)
+        if self._stopped.is_set():
+            yield Cancelled()
+            return
+        yield Revised(_fenced(code, target), "")
+        yield _told(drawn, 0, 1)
+        yield Done("stop", {"target": target})
+
     def _widened(self, request: ConvertRequest) -> ConvertRequest:
         if request.candidates > 1 or request.begun:
             return request
@@ -219,7 +244,7 @@ class Improver:
             return
         self.chosen = settled(self.tried, old)
         if self.chosen.code != shown:
-            yield Revised(f"{TASKS[target].prefill}{self.chosen.code}{FENCE}", "")
+            yield Revised(_fenced(self.chosen.code, target), "")
         number = codes.get(self.chosen.code)
         if isinstance(heard.end, Done) and number in heard.reasons:
             reason = heard.reasons[number]
@@ -259,6 +284,11 @@ class Improver:
         if isinstance(heard.end, Cancelled):
             raise VisCodexError(ErrorCode.cancelled, "Cancelled.")
         return TASKS[request.target].extract(heard.answers.get(0, ""))
+
+
+def _fenced(code: str, target: str) -> str:
+    """Code as an answer holds it."""
+    return f"{TASKS[target].prefill}{code}{FENCE}"
 
 
 def _told(one: Drawn, number: int, total: int) -> CandidateDrawn:

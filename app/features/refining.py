@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 
 from app.i18n import _
+from app.refining import QUICK_ACTIONS
 from app.versions import REFINE, Version, VersionTree
 from app.views.candidate_strip import CandidateStrip
 from app.views.dress import announce
@@ -43,6 +44,7 @@ class Refining(QObject):
             actions[name].triggered.connect(lambda *_, call=slot: call())
         self.versions.model.undrawn.connect(controller.appraise)
         self.bar.wanted.connect(self._refine)
+        self.bar.measured.connect(self._match)
         self.bar.unmarked.connect(lambda: source.view.set_region(None))
         self.strip.chosen.connect(controller.choose_version)
         self.strip.watched.connect(controller.watch)
@@ -113,6 +115,11 @@ class Refining(QObject):
 
     def _refine(self, instruction: str) -> None:
         self.controller.refine(instruction, self._source.region)
+
+    def _match(self, key: str) -> None:
+        """A quick action that needs no model."""
+        instruction = next(one.instruction for one in QUICK_ACTIONS if one.key == key)
+        self.controller.read_text(lambda: self.controller.match(key, instruction))
 
     def _focus(self) -> None:
         if self.bar.edit.isEnabled():

@@ -52,9 +52,11 @@ class InstructionEdit(QLineEdit):
 
 
 class RefineBar(QWidget):
-    """`wanted(instruction)` when something is to be changed, `unmarked()` for no part any more."""
+    """`wanted(instruction)` when the model is to change something, `measured(key)` of a quick
+    action that needs none, `unmarked()` for no part any more."""
 
     wanted = Signal(str)
+    measured = Signal(str)
     unmarked = Signal()
 
     def __init__(self, actions: Mapping[str, QAction], dresser: Dresser) -> None:
@@ -126,8 +128,9 @@ class RefineBar(QWidget):
         for one in QUICK_ACTIONS:
             action = self.quick_actions[one.key]
             if one.instruction:
-                action.setEnabled(self._ready and self._instructions is not False)
-                action.setToolTip(reason or _(one.instruction))
+                able = one.measured or self._instructions is not False
+                action.setEnabled(self._ready and able)
+                action.setToolTip(_(one.instruction) if able else reason)
         self._actions["again"].setEnabled(session.can_generate)
         rows = [version.id for version, _ in tree.rows()]
         number = rows.index(current.id) + 1 if current is not None else 0
@@ -175,5 +178,8 @@ class RefineBar(QWidget):
             self.menu.addSeparator()
             return actions["again"]
         action = self.menu.addAction(_(one.text))
-        action.triggered.connect(lambda: self.wanted.emit(one.instruction))
+        if one.measured:
+            action.triggered.connect(lambda: self.measured.emit(key))
+        else:
+            action.triggered.connect(lambda: self.wanted.emit(one.instruction))
         return action

@@ -44,6 +44,7 @@ class ScriptedClient:
         self.scripts = [list(script) for script in scripts]
         self.requests: list[Any] = []
         self.appraised: list[str] = []
+        self.matched: list[tuple[Any, ...]] = []
         self.cancelled = threading.Event()
         self.go = threading.Event()
         self.closed = False
@@ -61,8 +62,11 @@ class ScriptedClient:
 
     def convert(self, request: Any) -> Iterator[Any]:
         self.requests.append(request)
+        return self._play(self.scripts.pop(0))
+
+    def _play(self, script: list[Any]) -> Iterator[Any]:
         self.cancelled.clear()
-        for event in self.scripts.pop(0):
+        for event in script:
             if event is WAIT:
                 while not self.go.wait(0.01) and not self.cancelled.is_set():
                     pass
@@ -79,6 +83,11 @@ class ScriptedClient:
         """Half alike, in red."""
         self.appraised.append(code)
         yield protocol.CandidateDrawn(0, 1, code, target, coloured(0), {"total": 0.5})
+
+    def match(self, *asked: Any) -> Iterator[Any]:
+        """Plays a script like a conversion."""
+        self.matched.append(asked)
+        return self._play(self.scripts.pop(0))
 
     def cancel(self) -> None:
         self.cancelled.set()
@@ -123,6 +132,17 @@ def together(*codes: str, size: int = 7, cut: frozenset[int] = frozenset()) -> l
                 reason = "length" if number in cut else "fence"
                 events.append(protocol.CandidateDone(number, reason))
     return events
+
+
+def matched(before: str, after: str) -> list[Any]:
+    """The events of code that is changed by what is measured."""
+    return [
+        protocol.Comparing(0, 1),
+        protocol.Revised(f"```html\n{before}\n```", "Reading the colours of the picture"),
+        protocol.Revised(f"```html\n{after}\n```", ""),
+        protocol.CandidateDrawn(0, 1, after, "html", coloured(0), {"total": 0.8}),
+        protocol.Done("stop", {"target": "html"}),
+    ]
 
 
 def coloured(number: int) -> bytes:

@@ -10,11 +10,15 @@ from PySide6.QtWidgets import QToolButton
 
 from app.refining import QUICK_ACTIONS
 from app.session import State
+from app.versions import title
 from app.views.refine_bar import RefineBar
 from engine import protocol
-from tests.app.scripted import DIED, WAIT, ScriptedClient, answer
+from engine.hints import TextLine
+from tests.app.scripted import DIED, WAIT, ScriptedClient, answer, matched
 from tests.app.windows import Make, convert, load, request, state, trigger, wait_done
 
+LINE = TextLine("Sign in", (4.0, 4.0, 60.0, 20.0), 0.99, (0, 0, 0), (255, 255, 255))
+COLOURS = next(one.instruction for one in QUICK_ACTIONS if one.key == "colours")
 Key, Control, Alt = Qt.Key, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
 
 
@@ -165,13 +169,49 @@ def test_a_change_that_fails_or_is_cancelled_leaves_the_code(
 
 
 def test_quick_actions_are_those_of_the_table(make_window: Make, qtbot: Any, sample: Path) -> None:
-    rows = [one for one in QUICK_ACTIONS if one.instruction]
+    rows = [one for one in QUICK_ACTIONS if one.instruction and not one.measured]
     client = ScriptedClient(answer("<p>0</p>"), *(answer(f"<p>{one.key}</p>") for one in rows))
     window, bar = opened(make_window, qtbot, sample, client)
     for number, one in enumerate(rows, 1):
         bar.quick_actions[one.key].trigger()
         wait_done(window, qtbot)
         assert client.requests[number][2]["refine"][0] == one.instruction
+
+
+def test_what_is_measured_needs_no_model(make_window: Make, qtbot: Any, sample: Path) -> None:
+    red, blue = "<p>red</p>", "<p>blue</p>"
+    script = matched(red, blue)
+    client = Deaf(answer(red), [*script[:2], WAIT, *script[2:]], matched(blue, blue))
+    window, bar = opened(make_window, qtbot, sample, client)
+    session = window.controller.session
+    session.text_read([LINE])
+    for key in ("colours", "text"):
+        assert bar.quick_actions[key].isEnabled()
+        assert "no instructions" not in bar.quick_actions[key].toolTip()
+    bar.quick_actions["colours"].trigger()
+    qtbot.waitUntil(lambda: "Reading the colours" in window.status.state.text())
+    assert (state(window), window.code.edit.code) == (State.COMPARING, red)
+    client.go.set()
+    wait_done(window, qtbot)
+    assert client.matched == [("colours", session.picture.png, red, "html", (LINE,))]
+    assert window.code.edit.code == blue
+    assert [title(one) for one, _ in session.versions.rows()] == ["Conversion", COLOURS]
+    assert session.versions.current.similarity == 0.8
+    bar.quick_actions["text"].trigger()
+    qtbot.waitUntil(lambda: "No change" in window.code.note.text())
+    assert len(session.versions) == 2
+
+
+def test_what_is_measured_can_be_cancelled(make_window: Make, qtbot: Any, sample: Path) -> None:
+    client = ScriptedClient(answer("<p>a</p>"), [*matched("<p>a</p>", "<p>b</p>")[:2], WAIT, DIED])
+    window, bar = opened(make_window, qtbot, sample, client)
+    window.controller.session.text_read([LINE])
+    bar.quick_actions["text"].trigger()
+    qtbot.waitUntil(lambda: state(window) is State.COMPARING)
+    trigger(window, "cancel")
+    qtbot.waitUntil(lambda: state(window) is State.CANCELLED)
+    assert window.code.edit.code == "<p>a</p>"
+    assert len(window.controller.session.versions) == 1
 
 
 def test_model_without_instructions_can_still_try_again(
@@ -181,8 +221,8 @@ def test_model_without_instructions_can_still_try_again(
     window, bar = opened(make_window, qtbot, sample, client)
     assert not bar.edit.isEnabled()
     assert "no instructions" in bar.edit.placeholderText()
-    assert not bar.quick_actions["text"].isEnabled()
-    assert "no instructions" in bar.quick_actions["text"].toolTip()
+    assert not bar.quick_actions["simplify"].isEnabled()
+    assert "no instructions" in bar.quick_actions["simplify"].toolTip()
     qtbot.keyClick(window, Key.Key_L, Control)
     assert isinstance(window.focusWidget(), QToolButton)
     window.source.view.set_region((10, 20, 110, 90))
