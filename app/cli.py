@@ -156,6 +156,12 @@ def convert(
         Literal["auto", "never"],
         typer.Option(help="Convert pictures too large for the model in parts as well."),
     ] = "auto",
+    correct: Annotated[
+        bool,
+        typer.Option(
+            help="Correct words and colours by the picture, where the model's card asks for it."
+        ),
+    ] = True,
     unwalled: UnwalledOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -181,6 +187,7 @@ def convert(
         best_of=best_of,
         repair=repair,
         split=split == "auto",
+        correct=correct,
         unwalled=unwalled,
         out=out,
         preview=preview,

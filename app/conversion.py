@@ -55,6 +55,7 @@ class Job:
     best_of: int | None = None  # None: as the model's card has it
     repair: int | None = None  # None: as many turns as suit the target
     split: bool = True  # convert pictures beyond the model's reach in parts too
+    correct: bool = True  # by the picture, where the model's card asks for it
     unwalled: bool = False  # run charts where nothing shuts them in
     out: Path | None = None
     preview: Path | None = None
@@ -78,6 +79,7 @@ class Job:
             best_of=best_of if self.best_of is None else self.best_of,
             repairs=self.repair,
             split=self.split,
+            correct=self.correct,
             draw=self.preview is not None,
             allow_unwalled=self.unwalled,
         )

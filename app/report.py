@@ -35,8 +35,8 @@ PACKAGES = (
     "onnxruntime", "matplotlib", "numpy", "pillow", "httpx", "mss", "keyring",
 )  # fmt: skip
 PUBLIC = (
-    "theme", "language", "target", "auto_start", "best_of", "hints", "repair", "split", "hotkey",
-    "capture_delay", "scripts", "unwalled", "preview_width", "history", "history_days",
+    "theme", "language", "target", "auto_start", "best_of", "hints", "repair", "correct", "split",
+    "hotkey", "capture_delay", "scripts", "unwalled", "preview_width", "history", "history_days",
     "history_count", "private", "tray", "notifications", "first_run_done", "version",
 )  # fmt: skip
 # Variables that change how things run; only whether they are set is told.

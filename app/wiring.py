@@ -113,6 +113,7 @@ class Engine:
             best_of=settings.best_of or best_of,
             repairs=None if settings.repair else 0,
             split=settings.split,
+            correct=settings.correct,
             draw=True,  # versions are shown with what they draw
             allow_unwalled=settings.unwalled,
         )

@@ -84,6 +84,11 @@ class EngineClient:
         return 1 if self._model is None else self._model.card.best_of
 
     @property
+    def corrected(self) -> bool:
+        """Whether answers are corrected by the picture where nothing else is asked for."""
+        return self._model is not None and self._model.card.corrected
+
+    @property
     def reach(self) -> ImageLimits | None:
         """At what size the model sees pictures; None as long as none is chosen."""
         return None if self._model is None else self._model.card.image

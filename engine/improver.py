@@ -48,6 +48,9 @@ class Client(Protocol):
     def takes_instructions(self) -> bool: ...
 
     @property
+    def corrected(self) -> bool: ...
+
+    @property
     def reach(self) -> ImageLimits | None: ...
 
     def convert(self, request: ConvertRequest) -> Iterable[Event]: ...
@@ -58,11 +61,13 @@ class Client(Protocol):
 @dataclass(frozen=True)
 class Wishes:
     """What is worth how much time. `best_of` answers where a request asks for one; `repairs` None
-    takes as many turns as suit the target; `draw` also where there is nothing to choose."""
+    takes as many turns as suit the target; `draw` also where there is nothing to choose; `correct`
+    the answer by the picture where the model's card asks for it."""
 
     best_of: int = 1
     repairs: int | None = None
     split: bool = True
+    correct: bool = True
     draw: bool = False
     allow_unwalled: bool = False
 
@@ -210,7 +215,9 @@ class Improver:
             repairs = DEFAULT_REPAIRS.get(target, 0)
         picture = load_picture(request.image)
         reach = self._reach(request, target, picture)
-        if not (len(codes) > 1 or not shown or repairs or self._wishes.draw or reach):
+        correct = self._wishes.correct and self._client.corrected and old is None
+        look = repairs or self._wishes.draw or reach or correct
+        if not (len(codes) > 1 or not shown or look):
             return
         judge = Judge(self._drawer, picture, self._lines)
         for code in codes:
@@ -242,10 +249,15 @@ class Improver:
                 shown = code
         if self._stopped.is_set():
             return
-        self.chosen = settled(self.tried, old)
+        chosen = self.chosen = settled(self.tried, old)
+        if correct and chosen.problem is None:
+            shown = ""
+            yield from self._correct(judge, picture, chosen)
+        if self._stopped.is_set():
+            return
         if self.chosen.code != shown:
             yield Revised(_fenced(self.chosen.code, target), "")
-        number = codes.get(self.chosen.code)
+        number = codes.get(chosen.code)
         if isinstance(heard.end, Done) and number in heard.reasons:
             reason = heard.reasons[number]
             stats = {**heard.end.stats, "finish_reason": reason}
@@ -259,6 +271,19 @@ class Improver:
             yield Comparing(number, total)
         self.tried.append(judge.judge(code, target))
         yield _told(self.tried[-1], number, total)
+
+    def _correct(self, judge: Judge, picture: Image.Image, chosen: Drawn) -> Iterator[Event]:
+        """Change the chosen code by what is measured in the picture; it counts if that draws."""
+        scene = Scene(self._drawer, picture, self._lines, chosen.target)
+        code = chosen.code
+        with contextlib.suppress(VisCodexError):  # cancelled
+            for kind in MATCHES.values():
+                yield Revised(_fenced(code, chosen.target), kind.note)
+                code = kind.change(code, scene)
+        if code != chosen.code and not self._stopped.is_set():
+            yield from self._drawn(judge, code, chosen.target)
+            if self.tried[-1].problem is None:
+                self.chosen = self.tried[-1]
 
     def _reach(
         self, request: ConvertRequest, target: str, picture: Image.Image

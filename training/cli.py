@@ -125,6 +125,9 @@ def evaluate(
     repair: Annotated[
         int | None, typer.Option(min=0, help="Turns to repair a script (default: as in the app).")
     ] = None,
+    correct: Annotated[
+        bool, typer.Option(help="Correct answers by the picture, where the card asks for it.")
+    ] = True,
     out: Annotated[Path, typer.Option(help="Where to write the scores.")] = Path(
         "runs/scores.json"
     ),
@@ -150,7 +153,7 @@ def evaluate(
             "Say what to measure: held-out, or snips with --data DIR (or VISCODEX_DATA).",
         )
     files = find_model(model)
-    wishes = Wishes(best_of=best_of or files.card.best_of, repairs=repair)
+    wishes = Wishes(best_of=best_of or files.card.best_of, repairs=repair, correct=correct)
     scores = snips.measure(files, chosen, wishes=wishes, auto=auto)
     snips.save_scores(out, scores)
     groups = json.loads(out.read_text())["summary"]

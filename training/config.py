@@ -39,7 +39,7 @@ class StagePlan(BaseModel):
 
 
 class NanoRecipe(BaseModel):
-    """Everything that makes the bundled model; `best_of` goes into its card."""
+    """Everything that makes the bundled model; `best_of` and `corrected` go into its card."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,6 +49,7 @@ class NanoRecipe(BaseModel):
     model: ModelShape = Field(default_factory=ModelShape)
     image_tokens: tuple[int, int] = (16, 576)
     best_of: int = 1
+    corrected: bool = False
     stages: list[StagePlan]
 
 

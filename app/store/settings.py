@@ -77,6 +77,7 @@ class Settings:
     best_of: int = 0  # answers to choose from; 0: as the model's card has it
     hints: str = "auto"
     repair: bool = True  # write a chart script that fails again
+    correct: bool = True  # correct answers by the picture where the model's card asks for it
     split: bool = True  # convert pictures beyond the model's reach in parts too
     model: str = ""  # a name, folder or file; "" is the bundled one
     server: str = ""  # the name of one of `servers`, used instead of `model`

@@ -138,6 +138,12 @@ PAGES: tuple[PageSpec, ...] = (
                 N_("A chart script that fails is written again with its error."),
             ),
             Row(
+                N_("Correct by the picture"),
+                SWITCH,
+                "correct",
+                N_("Words and colours of the bundled model's answers are measured and corrected."),
+            ),
+            Row(
                 N_("Large pictures in parts"),
                 SWITCH,
                 "split",

@@ -21,7 +21,7 @@ class Match:
 
 MATCHES: Mapping[str, Match] = MappingProxyType(
     {
-        "colours": Match(match_colours, "Reading the colours of the picture"),
         "text": Match(match_words, "Comparing the words with the picture"),
+        "colours": Match(match_colours, "Reading the colours of the picture"),
     }
 )

@@ -26,7 +26,8 @@ class ModelCard:
 
     `prompt` is "short" for models trained on the short instructions, "full" for general ones;
     `context` is in cells; `best_of` how many answers are written where nothing else is asked for:
-    a small model is quick and often wrong, so that choosing pays. `sha256` maps file names to
+    a small model is quick and often wrong, so that choosing pays. `corrected` says whether words
+    and colours are then corrected by the picture (`engine.matching`). `sha256` maps file names to
     hexadecimal sums. With an empty `system` the prompt has no turn of the system.
     """
 
@@ -39,6 +40,7 @@ class ModelCard:
     image: ImageLimits = field(default_factory=ImageLimits)
     context: int = 8192
     best_of: int = 1
+    corrected: bool = False
     sampling: Mapping[str, float] = field(default_factory=dict)
     licence: str = ""
     sha256: Mapping[str, str] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class ModelCard:
             },
             "context": self.context,
             "best_of": self.best_of,
+            "corrected": self.corrected,
             "sampling": dict(self.sampling),
             "licence": self.licence,
             "sha256": dict(self.sha256),
@@ -87,6 +90,7 @@ class ModelCard:
             raise _unusable("none of its targets is known to this version")
         values["context"] = _count(data, "context", 8192, 256, 1_048_576)
         values["best_of"] = _count(data, "best_of", 1, 1, 8)
+        values["corrected"] = _of_type(data, "corrected", bool, False)
         image = _of_type(data, "image", dict, {})
         least = _count(image, "min_tokens", ImageLimits.min_tokens, 1, 16_384)
         values["image"] = ImageLimits(

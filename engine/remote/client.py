@@ -92,6 +92,7 @@ class RemoteClient:
     takes_instructions = True
     goes_on = False  # not every server writes on where an answer was cut off
     best_of = 1
+    corrected = False
     reach = None  # a server does not tell at what size its model sees pictures
 
     def start(self) -> Iterator[Event]:

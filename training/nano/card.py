@@ -29,7 +29,8 @@ nothing: no pretrained weights, only generated pages and charts, on a CPU.
 
 It learns structure, layout and colours from the picture, and copies the words from the text that a
 reader finds in it (`hints: always`). The application lets it write {best_of} answers at once and
-keeps the one whose picture is most like the original.
+keeps the one whose picture is most like the original; its words and colours are then corrected by
+what is measured in the picture.
 
 ## Training
 
@@ -86,6 +87,7 @@ def model_card(
         image=ImageLimits(min_tokens=low, max_tokens=high),
         context=recipe.model.context,
         best_of=recipe.best_of,
+        corrected=recipe.corrected,
         sampling={"temperature": 0.0, "max_tokens": 1500},
         licence="Apache-2.0",
         training=dict(training),

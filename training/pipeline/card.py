@@ -60,6 +60,7 @@ def engine_card(
         image=ImageLimits(_token_side(checkpoint), *tokens),
         context=plan.context or min(LONGEST_CONTEXT, positions),
         best_of=plan.best_of,
+        corrected=plan.corrected,
         sampling=plan.sampling,
         licence=plan.licence,
         sha256=sums or {},

@@ -113,7 +113,9 @@ def evaluate(work: Work, reason: Reason) -> None:
         with journal.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(score), ensure_ascii=False) + "\n")
 
-    wishes = Wishes(best_of=plan.best_of or files.card.best_of, repairs=plan.repair)
+    wishes = Wishes(
+        best_of=plan.best_of or files.card.best_of, repairs=plan.repair, correct=plan.correct
+    )
     measured = {
         what: snips.measure(
             files, chosen, wishes=wishes, max_tokens=plan.max_tokens, report=work.report,

@@ -50,13 +50,15 @@ class VerifyPlan(_Part):
 
 class EvaluatePlan(_Part):
     """`held_out` generated pictures that nothing was trained on, and a folder of real `snips`
-    (pages/ and charts/); `best_of` and `repair` as in the application where they are not given."""
+    (pages/ and charts/); `best_of` and `repair` as in the application where they are not given,
+    `correct` answers by the picture where the card asks for it."""
 
     held_out: int = Field(default=60, ge=0)
     snips: str | None = None
     max_tokens: int = Field(default=1200, ge=1)
     best_of: int | None = Field(default=None, ge=1, le=8)
     repair: int | None = Field(default=None, ge=0)
+    correct: bool = True
 
     @model_validator(mode="after")
     def _check(self) -> EvaluatePlan:
@@ -76,6 +78,7 @@ class CardPlan(_Part):
     hints: Literal["always", "auto", "never"] = "auto"
     context: int | None = Field(default=None, ge=256)
     best_of: int = Field(default=1, ge=1, le=8)
+    corrected: bool = False
     targets: list[str] = list(TASKS)
     sampling: dict[str, float] = {}
     licence: str = ""
