@@ -36,6 +36,7 @@ EVERYTHING = store.Settings(
     best_of=4,
     hints="never",
     repair=False,
+    correct=False,
     split=False,
     model="mine",
     server="office",

@@ -51,7 +51,9 @@ class TestEngine:
         engine = Engine(Settings())
         assert engine.wishes(4) == Wishes(best_of=4, draw=True)
         engine.follow(Settings(best_of=2, repair=False, split=False, unwalled=True, hints="never"))
-        assert engine.wishes(4) == Wishes(2, 0, False, True, True)
+        assert engine.wishes(4) == Wishes(2, 0, False, draw=True, allow_unwalled=True)
+        engine.follow(Settings(correct=False, hints="never"))
+        assert engine.wishes(4) == Wishes(4, correct=False, draw=True)
         assert engine.make_request(Picture(b"x", 1, 1, ""), "html").hints == "never"
 
     def test_the_client_is_that_of_the_settings(self, monkeypatch: pytest.MonkeyPatch) -> None:
