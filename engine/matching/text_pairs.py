@@ -7,7 +7,7 @@ either alike or not, so that a costlier optimum would hardly ever choose otherwi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -25,6 +25,7 @@ LONGEST = 400  # letters; longer texts are compared by their pairs of letters al
 ALIKE = 0.7  # likeness of texts that are the same, wherever they stand
 ALIKE_HERE = 0.5  # and where the place agrees
 FEW = 5  # letters: shorter texts (numbers above all) are the same only at the same place
+LONG = 3  # letters of a word that says something of the text it is in
 FAR = 0.25  # of the diagonal: a text as far off counts as elsewhere
 PLACE = 0.3  # what that costs, of a likeness of 1
 
@@ -75,9 +76,9 @@ class _Pairing:
         self._covered()
         self._alike()
         free = [run for run in self._singles if self._free(run)]
-        spare = frozenset(letters(word) for run in free for word in run.text.split())
+        spare = _long(word for run in free for word in run.text.split())
         same = [Pair(flow, run) for flow, run in self._done.items()]
-        loose = frozenset(letters(slot.text) for flow in self._left() for slot in flow.slots)
+        loose = _long(slot.text for flow in self._left() for slot in flow.slots)
         return Pairs(same, self._others(free, spare), moved, spare, loose)
 
     def _free(self, run: Run) -> bool:
@@ -172,7 +173,14 @@ class _Pairing:
         return alike - PLACE * min(self._distance(flow, run) / FAR, 1.0)
 
     def _others(self, free: Sequence[Run], spare: frozenset[str]) -> list[Pair]:
-        """Texts of which no word was read, where a line without a partner stands alone."""
+        """Texts of which no word was read, where a line without a partner stands alone.
+
+        Only where most texts that have a partner are drawn at its place: of a page that is built
+        in another way a place says nothing.
+        """
+        placed = [in_place(one.rows[0], run.lines[0].box) for one, run in self._done.items()]
+        if 2 * sum(placed) < len(placed):
+            return []
         left = [flow for flow in self._left() if flow.passage and len(flow.rows) == 1]
         found = []
         for flow in left:
@@ -181,6 +189,10 @@ class _Pairing:
             if alone and spare.isdisjoint(letters(slot.text) for slot in flow.slots):
                 found.append(Pair(flow, here[0]))
         return found
+
+
+def _long(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(key for word in words if len(key := letters(word)) >= LONG)
 
 
 def _within(inner: Box, outer: Box) -> bool:

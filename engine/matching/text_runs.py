@@ -17,8 +17,10 @@ from engine.matching.text_flows import around, letters
 
 Array = npt.NDArray[Any]
 
-MOST_ROWS = 12  # of one text
-MOST_RUNS = 2000  # of a picture: single lines come first
+Follower = list[int | None]
+
+MOST_LINES = 12  # of one text
+MOST_RUNS = 2000  # of a picture: short ones come first
 ROW_GAP = 1.6  # heights of the print between two rows of one text, at most
 BESIDE = 2.5  # the same between two parts of a row
 _COUNTED = re.compile(r"(?:\d{1,3}|\w)[.)] ")
@@ -59,17 +61,37 @@ def runs_of(lines: Sequence[TextLine]) -> list[Run]:
         return runs
     hanging = np.array([bool(_COUNTED.match(line.text)) for line in lines])
     boxes = np.array([line.box for line in lines], float)
-    followers = [_nearest(boxes, which) for which in (_below(boxes, hanging), _beside(boxes))]
-    for start in range(len(lines)):
-        for follower in followers:
-            chain = [start]
-            while len(chain) < MOST_ROWS and (after := follower[chain[-1]]) is not None:
-                chain.append(after)
-                runs.append(Run(tuple(lines[n] for n in chain), tuple(chain)))
+    below, beside = _nearest(boxes, _below(boxes, hanging)), _nearest(boxes, _beside(boxes))
+    chains = {
+        chain[:end]
+        for start in range(len(lines))
+        for chain in (
+            _chain(start, below, None),
+            _chain(start, None, beside),
+            _chain(start, below, beside),
+        )
+        for end in range(2, len(chain) + 1)
+    }
+    longer = sorted(chains, key=lambda chain: (len(chain), chain))
+    runs += [Run(tuple(lines[n] for n in chain), chain) for chain in longer]
     return runs[: max(MOST_RUNS, len(lines))]
 
 
-def _nearest(boxes: Array, which: Array) -> list[int | None]:
+def _chain(start: int, below: Follower | None, beside: Follower | None) -> tuple[int, ...]:
+    """Lines as they are read on from one: to the end of its row, then the row below."""
+    chain = [start]
+    row: int | None = start
+    while len(chain) < MOST_LINES:
+        after = beside[chain[-1]] if beside else None
+        if after is None and below and row is not None:
+            after = row = below[row]
+        if after is None or after in chain:
+            break
+        chain.append(after)
+    return tuple(chain)
+
+
+def _nearest(boxes: Array, which: Array) -> Follower:
     """For each line the one of those that may follow it whose corner is nearest."""
     corners = boxes[:, :2]
     steps = np.linalg.norm(corners[:, None] - corners[None], axis=-1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from PIL import Image
@@ -118,6 +119,7 @@ class _Search:
         found = pair(flows, scene.lines, scene.picture.size)
         case = not any(style in code for style in CASED_BY_STYLE)
         moved = {one.flow for circle in found.moved for one in circle}
+        counts = Counter(flow.passage for flow in flows)
         votes: dict[Passage, list[tuple[list[Edit], bool]]] = {}
         for one in found.same:
             if one.flow in moved:
@@ -125,7 +127,9 @@ class _Search:
             edits = reworded(
                 one.flow, one.run.lines, case=case, spare=found.spare, loose=found.loose
             )
-            for passage in {slot.passage for slot in one.flow.slots if slot.passage}:
+            for passage in dict.fromkeys(slot.passage for slot in one.flow.slots):
+                if passage is None:
+                    continue
                 votes.setdefault(passage, []).append((edits.get(passage, []), one.certain))
         certain: list[Edits] = []
         doubtful: list[Edits] = []
@@ -136,6 +140,8 @@ class _Search:
         for circle in [*([one] for one in found.other), *found.moved]:
             outright: dict[Passage, list[Edit]] = {}
             for one in circle:
+                if one.flow.passage is None or counts[one.flow.passage] > 1:
+                    continue  # what the others say is not known
                 if one.run.confidence >= OUTRIGHT:
                     outright.update(replaced(one.flow, one.run.text))
             if len(outright) == len(circle) and votes.keys().isdisjoint(outright):
