@@ -167,7 +167,10 @@ def _respaced(edits: Edits, block: Sequence[Slot], new: str) -> bool:
             for offset in range(i_end - i):
                 parts[_part(ends, i + offset)] += squeezed[j + offset]
             continue
-        # What is added between two words belongs to the first: an ending before a full stop.
+        # What is added between two elements belongs to the first (an ending before a full stop);
+        # between two words it may be that these are one.
+        if i == i_end and i in ends[:-1] and not block[ends.index(i)].glued:
+            return False
         changed = _part(ends, i if i < i_end else max(0, i - 1))
         if i_end > ends[changed]:
             return False

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from PIL import Image
 
 from engine.errors import ErrorCode, VisCodexError
-from engine.improve import Drawn
+from engine.improve import EQUAL, Drawn
 from engine.matching.chart_texts import bind_chart, chart_passages, marked
 from engine.matching.page_texts import bind_page, page_passages
 from engine.matching.passages import Edit, Passage, rewritten
@@ -30,7 +30,8 @@ Edits = Mapping[Passage, Sequence[Edit]]
 def match_words(code: str, scene: Scene) -> str:
     """`code` with its words as they were read in the picture of `scene`, or the same code.
 
-    Only texts that are drawn change, and only where the drawing is then not less like the picture.
+    Only texts that are drawn change, and only where the drawing is then not less like the picture
+    (where the words are certain, by no more than counts as equal).
     Lines of no drawn text are not added. Raises VisCodexError(cancelled) alone.
     """
     try:
@@ -47,10 +48,13 @@ class _Search:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._left = DRAWINGS
+        self._first = 0.0  # likeness of the code as it was given
 
     def best_of(self, code: str) -> str:
         """Raises VisCodexError where the code does not draw."""
         best = self._judged(code)
+        assert best.likeness is not None
+        self._first = best.likeness.total
         for _ in range(ROUNDS):
             found = self._round(best)
             if found is best:
@@ -72,29 +76,26 @@ class _Search:
     def _round(self, old: Drawn) -> Drawn:
         """With all edits if that is no worse, or else those that do no harm, taken in turn."""
         certain, doubtful = self._edits(old.code)
-        ways = [[*certain, *doubtful], certain] if certain and doubtful else [certain + doubtful]
-        for n, way in enumerate(ways):
-            found = self._no_worse(old, old.code, way)
-            if found is not None and n == 0:
-                return found
-            if found is not None:
-                return self._more(found, old.code, way, doubtful)
-        return self._more(old, old.code, [], [*certain, *doubtful])
-
-    def _more(
-        self, best: Drawn, code: str, kept: Sequence[Edits], others: Sequence[Edits]
-    ) -> Drawn:
-        """`best`, which is `code` with the edits `kept`, with those of the others that do good."""
-        if len(others) < 2 and not kept:
-            return best
-        for one in others:
-            found = self._no_worse(best, code, [*kept, one])
-            if found is not None:
-                best, kept = found, [*kept, one]
+        everything = [*certain, *doubtful]
+        found = self._no_worse(old, old.code, everything, 0.0 if doubtful else EQUAL)
+        if found is not None or len(everything) < 2:
+            return found or old
+        best, kept = old, list[Edits]()
+        if doubtful and (found := self._no_worse(old, old.code, certain, EQUAL)):
+            best, kept = found, certain
+        for one in everything:
+            if one not in kept:
+                found = self._no_worse(best, old.code, [*kept, one], EQUAL * (one in certain))
+                if found is not None:
+                    best, kept = found, [*kept, one]
         return best
 
-    def _no_worse(self, old: Drawn, code: str, ways: Sequence[Edits]) -> Drawn | None:
-        """`code` edited, or None where that changes nothing, does not draw or is less alike."""
+    def _no_worse(self, old: Drawn, code: str, ways: Sequence[Edits], noise: float) -> Drawn | None:
+        """`code` edited, or None where that changes nothing, does not draw or is less alike.
+
+        `noise` is how much less counts as equal: a capital more or less is nothing to the words
+        of a likeness, and what it does to the pixels is chance. It does not add up.
+        """
         edits: dict[Passage, Sequence[Edit]] = {}
         for way in ways:
             edits.update(way)
@@ -108,7 +109,8 @@ class _Search:
                 raise
             return None
         assert found.likeness is not None and old.likeness is not None
-        return found if found.likeness.total >= old.likeness.total else None
+        least = min(old.likeness.total, max(old.likeness.total, self._first) - noise)
+        return found if found.likeness.total >= least else None
 
     def _edits(self, code: str) -> tuple[list[Edits], list[Edits]]:
         """Edits that stand on alike texts, and those that stand on the place alone."""
