@@ -345,3 +345,58 @@ def test_the_same_comes_of_it_again(drawer: Counting) -> None:
 def test_a_page_that_the_parser_refuses_comes_back(shown: Shown) -> None:
     odd = PAGE.replace("<h2", "<![odd[x]]><h2").replace("Tide tables</h2>", "Tied tabels</h2>")
     assert match_words(odd, shown(PAGE, "html")) == odd
+
+
+TICKS = """import matplotlib.pyplot as plt
+
+weeks = [1, 2, 3]; größe = "Höhe in Fuß"; plt.figure(figsize=(6, 4))
+for label, level in {"Lock": [2, 3, 4], "Weir": [1, 2, 2]}.items():
+    plt.plot(weeks, level, label=label)
+plt.xticks(weeks, labels=["Früh", 'Noon', r"Evening"])
+plt.yticks([1, 2, 3, 4], ["low", "mean", "high", "flood"])
+plt.annotate("Gate opened", xy=(2, 3), xytext=(1.2, 3.6), arrowprops={"arrowstyle": "->"})
+plt.title("Levels " "of the canal"); plt.ylabel(größe)
+plt.xlabel(f"{len(weeks)} times of day")
+plt.legend(title="Place", loc="lower right")
+"""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [('"Früh", \'Noon\', r"Evening"', '"Froh", \'Moon\', r"Evenings"')],
+        [('"mean", "high"', '"meen", "hugh"'), ('"Gate opened"', '"Gates open"')],
+        [('"Lock"', '"Look"'), ('"Weir"', '"Wear"'), ('title="Place"', 'title="Plate"')],
+        [('"Höhe in Fuß"', '"Höhe im Fluß"')],
+    ],
+)
+def test_ticks_legends_notes_and_names(shown: Shown, changes: list[tuple[str, str]]) -> None:
+    assert match_words(changed(TICKS, *changes), shown(TICKS, "matplotlib")) == TICKS
+
+
+@pytest.mark.parametrize(
+    "change", [('"Levels " "of', '"Labels " "of'), ("times of day", "dimes of day")]
+)
+def test_joined_literals_and_places_in_a_text_stay(shown: Shown, change: tuple[str, str]) -> None:
+    """What is not spelled in one piece is not edited."""
+    code = changed(TICKS, change)
+    assert match_words(code, shown(TICKS, "matplotlib")) == code
+
+
+FORM = """<!DOCTYPE html><meta charset="utf-8">
+<style>body { margin: 16px; font: 16px sans-serif; }
+* { font: inherit; } p { margin: 8px 0; }</style>
+<p>Leave a note</p><textarea rows=2 cols=30>Back before
+the evening</textarea>
+<p><input type=submit value='Send the note'> <input type=checkbox value="Nota" checked> Copy me</p>
+<nav><a href="#">Orders</a><br>
+<a href="#">Invoices</a><br><a href="#">Customers</a></nav>
+"""
+
+
+def test_forms_and_links_below_each_other(shown: Shown) -> None:
+    spoiled = changed(
+        FORM, ("Send the note'", "Sent the not'"), ("Copy me", "Copi me"), ("before", "befour"),
+        ("Orders", "Oders"), ("Invoices", "Invoice"), ("Customers", "Costumers"),
+    )  # fmt: skip
+    assert match_words(spoiled, shown(FORM, "html")) == FORM
