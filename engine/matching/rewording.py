@@ -67,7 +67,8 @@ def reworded(
         if i == i_end and not loose.isdisjoint(theirs[j:j_end]):
             continue
         if j == j_end:
-            _drop(edits, drawn[i:i_end])
+            if all(word.sure for word in read):
+                _drop(edits, drawn[i:i_end])
         elif all(word.sure for word in read[j:j_end]):
             _block(edits, drawn, (i, i_end), read[j:j_end], case)
     return edits

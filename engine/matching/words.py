@@ -118,7 +118,8 @@ class _Search:
         if self._left < 2:
             return [], []
         flows = self._flows(code)
-        found = pair(flows, scene.lines, scene.picture.size)
+        lines = [line for line in scene.lines if line.text.strip()]
+        found = pair(flows, lines, scene.picture.size)
         case = not any(style in code for style in CASED_BY_STYLE)
         moved = {one.flow for circle in found.moved for one in circle}
         counts = Counter(flow.passage for flow in flows)

@@ -244,6 +244,8 @@ def misread(scene: Scene, drawer: Drawer, old: str, new: str, confidence: float 
         ("Welcome back", "WelCome baCk", 0.99),
         ("robin@meadow.org", "robin@meadow.org)", 0.99),
         ("Your password", "中", 0.8),
+        ("Your password", "Your", 0.8),
+        ("Your password", " ", 0.99),
     ],
 )
 def test_what_the_reader_has_wrong_does_not_spoil_right_words(
