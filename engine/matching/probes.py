@@ -22,7 +22,7 @@ LEVELS = (28, 78, 128, 178, 228)
 NEAR = 8  # levels around each of them that count as it
 GRID = len(LEVELS) + 1  # a place for what lies between the levels
 STRIDE = 49  # prime to the number of probes: neighbours in code get unlike ones
-PRESENT = 8  # pixels of a colour in the drawing that make it no probe
+PRESENT = 3  # of every fourth pixel of the drawing, that make a colour no probe
 NOBODY = -1
 MOST_PIXELS = 3000  # looked at for a spot
 MOST_TEXTS = 120
@@ -82,7 +82,9 @@ class Probed:
 
 def probe(code: str, spots: Sequence[Spot], scene: Scene, png: bytes) -> Probed:
     """Draw with probes; `png` is what the code draws as it is. Raises VisCodexError as draw."""
-    probes = _free(_cells(_pixels(png)))[: len(spots)]  # further spots are left as they are
+    probes = _free(_cells(_pixels(png)[::2, ::2]))[
+        : len(spots)
+    ]  # further spots are left as they are
     colours = [_colour(cell) for cell in probes]
     left = [None] * (len(spots) - len(probes))
     drawing = scene.draw(written(code, spots, [*colours, *left]))
