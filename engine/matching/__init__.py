@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from engine.matching.colours import match_colours
+from engine.matching.colour.match import match_colours
 from engine.matching.scene import Scene
-from engine.matching.words import match_words
+from engine.matching.text.match import match_words
 
 
 @dataclass(frozen=True)

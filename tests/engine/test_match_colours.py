@@ -14,12 +14,12 @@ from PIL import Image
 
 from engine.errors import ErrorCode, VisCodexError
 from engine.hints import read
-from engine.matching.chart_spots import chart_spots
-from engine.matching.colours import FINDERS, match_colours
-from engine.matching.page_spots import page_spots
-from engine.matching.probes import probe
+from engine.matching.colour.chart_spots import chart_spots
+from engine.matching.colour.match import FINDERS, match_colours
+from engine.matching.colour.page_spots import page_spots
+from engine.matching.colour.probes import probe
+from engine.matching.colour.shades import apart, contrast
 from engine.matching.scene import Scene
-from engine.matching.shades import apart, contrast
 from engine.render.drawing import Drawer, Drawing
 
 SIZE = (640, 480)

@@ -15,7 +15,7 @@ from PIL import Image
 from engine.errors import ErrorCode, VisCodexError
 from engine.hints import TextLine, read
 from engine.matching.scene import Scene
-from engine.matching.words import DRAWINGS, match_words
+from engine.matching.text.match import DRAWINGS, match_words
 from engine.render.drawing import Drawer, Drawing
 
 SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"

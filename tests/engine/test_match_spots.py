@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine.matching.chart_spots import chart_spots
-from engine.matching.page_spots import page_spots
-from engine.matching.spot import Spot, written
+from engine.matching.colour.chart_spots import chart_spots
+from engine.matching.colour.page_spots import page_spots
+from engine.matching.colour.spot import Spot, written
 
 PAGE = """<!DOCTYPE html>
 <html><head><title>red</title><style>

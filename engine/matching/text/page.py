@@ -9,7 +9,7 @@ from functools import partial
 from html.parser import HTMLParser
 
 from engine.hints import TextLine
-from engine.matching.passages import Passage, words_in
+from engine.matching.text.passages import Passage, words_in
 
 Attributes = list[tuple[str, str | None]]
 

@@ -11,13 +11,13 @@ from PIL import Image
 
 from engine.errors import ErrorCode, VisCodexError
 from engine.improve import EQUAL, Drawn
-from engine.matching.chart_texts import bind_chart, chart_passages, marked
-from engine.matching.page_texts import bind_page, page_passages
-from engine.matching.passages import Edit, Passage, rewritten
-from engine.matching.rewording import replaced, reworded
 from engine.matching.scene import Scene
-from engine.matching.text_flows import Flow, flows_of
-from engine.matching.text_pairs import pair
+from engine.matching.text.chart import bind_chart, chart_passages, marked
+from engine.matching.text.flows import Flow, flows_of
+from engine.matching.text.page import bind_page, page_passages
+from engine.matching.text.pairs import pair
+from engine.matching.text.passages import Edit, Passage, rewritten
+from engine.matching.text.rewording import replaced, reworded
 from engine.render.drawing import Drawing
 
 ROUNDS = 2  # corrected words bring others to their places

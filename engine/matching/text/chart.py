@@ -15,7 +15,7 @@ from functools import partial
 from typing import TypeGuard
 
 from engine.hints import TextLine
-from engine.matching.passages import Passage, words_in
+from engine.matching.text.passages import Passage, words_in
 
 Bound = list[tuple[Passage | None, list[TextLine]]]
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.hints import Box, TextLine
-from engine.matching.shades import Array
+from engine.matching.colour.shades import Array
 
 CELL = 16  # pixels; within one all goes the same way
 REACH = 120.0  # pixels around a text that go its way; what is farther stays where it is

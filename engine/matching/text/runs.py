@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.hints import Box, TextLine
-from engine.matching.text_flows import around, letters
+from engine.matching.text.flows import around, letters
 
 Array = npt.NDArray[Any]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from engine.hints import Box, TextLine
-from engine.matching.passages import Passage
+from engine.matching.text.passages import Passage
 
 # Texts of one row with less between them (in heights of the row) are words of one line: a space is
 # about a quarter of it, and from a half on a reader takes them for two columns.

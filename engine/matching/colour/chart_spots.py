@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from engine.hints import Colour
-from engine.matching.spot import HEX, NAMES, Kind, Spot, colour_of
+from engine.matching.colour.spot import HEX, NAMES, Kind, Spot, colour_of
 
 # matplotlib's `tab:` colours, which are its default cycle too.
 _TABLEAU = {

@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 
 from engine.hints import Colour, TextLine, measure_colours, tighten
+from engine.matching.colour.shades import Array
+from engine.matching.colour.spot import Spot, written
 from engine.matching.scene import Scene
-from engine.matching.shades import Array
-from engine.matching.spot import Spot, written
 
 LEVELS = (28, 78, 128, 178, 228)
 NEAR = 8  # levels around each of them that count as it

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from engine.hints import Colour
-from engine.matching.findings import Finding
-from engine.matching.probes import DrawnText
-from engine.matching.shades import apart, contrast
-from engine.matching.spot import Spot
+from engine.matching.colour.findings import Finding
+from engine.matching.colour.probes import DrawnText
+from engine.matching.colour.shades import apart, contrast
+from engine.matching.colour.spot import Spot
 
 SAME = 2.0  # CIELAB: two areas of a picture that differ by less are of one colour
 SAME_PRINT = 8.0  # the ink of print is known less well

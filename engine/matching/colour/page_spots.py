@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from engine.matching.spot import HEX, NAMES, Kind, Spot, colour_of
+from engine.matching.colour.spot import HEX, NAMES, Kind, Spot, colour_of
 
 _PARTS = re.compile(
     r"""<!--.*?(?:-->|\Z)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from engine.hints import TextLine
-from engine.matching.passages import Edit, Passage
-from engine.matching.text_flows import Flow, Slot, letters
+from engine.matching.text.flows import Flow, Slot, letters
+from engine.matching.text.passages import Edit, Passage
 
 SURE = 0.9  # confidence of a line whose letters are believed
 ALIKE = 0.5  # likeness of words from which one is the other misspelled

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from engine.errors import ErrorCode, VisCodexError
 from engine.improve import Drawn
-from engine.matching.chart_spots import chart_spots
-from engine.matching.findings import findings
-from engine.matching.page_spots import page_spots
-from engine.matching.palette import Change, changes, colours, readable
-from engine.matching.probes import DrawnText, probe
+from engine.matching.colour.chart_spots import chart_spots
+from engine.matching.colour.findings import findings
+from engine.matching.colour.page_spots import page_spots
+from engine.matching.colour.palette import Change, changes, colours, readable
+from engine.matching.colour.probes import DrawnText, probe
+from engine.matching.colour.spot import Spot, written
 from engine.matching.scene import Scene
-from engine.matching.spot import Spot, written
 
 FINDERS: Mapping[str, Callable[[str], list[Spot]]] = {
     "html": page_spots,

@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from engine.hints import Colour, TextLine
-from engine.matching.anchors import Anchors
-from engine.matching.probes import DrawnText, Probed, Trace, frame_of
-from engine.matching.shades import Array, Tally, apart, chroma
-from engine.matching.spot import Spot
+from engine.matching.colour.anchors import Anchors
+from engine.matching.colour.probes import DrawnText, Probed, Trace, frame_of
+from engine.matching.colour.shades import Array, Tally, apart, chroma
+from engine.matching.colour.spot import Spot
 
 LEAST_PIXELS = 6
 RING = 4  # pixels around a thin line in which it is looked for

@@ -1,0 +1,1 @@
+"""Colours in code, taken from the picture."""

@@ -1,0 +1,1 @@
+"""Words in code, taken from the lines read in the picture."""
