@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from app.i18n import N_, _
 
 LONGEST = 50  # instructions remembered
-NO_INSTRUCTIONS = N_("This model takes no instructions. Another try needs none.")
+NO_INSTRUCTIONS = N_("This model takes no instructions. Some quick actions need none.")
 
 
 @dataclass(frozen=True)

@@ -312,8 +312,9 @@ class Improver:
 
 
 def _fenced(code: str, target: str) -> str:
-    """Code as an answer holds it."""
-    return f"{TASKS[target].prefill}{code}{FENCE}"
+    """Code as an answer holds it; a fence closes on a line of its own."""
+    line = code if code.endswith("\n") else f"{code}\n"
+    return f"{TASKS[target].prefill}{line}{FENCE}"
 
 
 def _told(one: Drawn, number: int, total: int) -> CandidateDrawn:

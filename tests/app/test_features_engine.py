@@ -121,3 +121,29 @@ def test_a_change_brings_several_answers_where_several_are_wished_for(
     (entry,) = kept.page(Query()).entries
     assert entry.versions == 4
     kept.close()
+
+
+def test_what_is_measured_works_with_the_bundled_model(
+    make_window: Make, qtbot: Any, sample: Path
+) -> None:
+    """A page of one's own with a wrong colour and a wrong word, beside the picture it should be."""
+    engine = Engine(Settings())
+    window = make_window(engine.make_client, engine.make_request)
+    load(window, qtbot, sample)
+    right = (sample.parent / "sources" / "login.html").read_text().rstrip("\n")
+    wrong = right.replace("#0f766e", "#760f6e").replace("Welcome back", "Welcame bock")
+    window.controller.generate()
+    wait_done(window, qtbot, 120)
+    window.controller.edit_code(wrong)
+    quick = window.features.refining.bar.quick_actions
+    for key, after in (
+        ("colours", right.replace("Welcome back", "Welcame bock")),
+        ("text", right),
+    ):
+        quick[key].trigger()
+        qtbot.waitUntil(lambda: state(window) is not State.DONE, timeout=30_000)
+        wait_done(window, qtbot, 120)
+        assert window.code.edit.code == after
+    top = window.controller.session.versions.current
+    assert top is not None and top.similarity is not None and top.similarity > 0.97
+    assert window.controller.session.state is State.DONE

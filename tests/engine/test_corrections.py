@@ -23,6 +23,7 @@ from engine.protocol import (
     Event,
     Revised,
 )
+from engine.tasks import TASKS, extract_code
 from tests.engine.scripted_model import Script, build
 
 PINK = '<body style="background: pink"></body>\n'
@@ -90,6 +91,12 @@ def test_code_is_changed_without_the_model(improver: Improver) -> None:
     again = list(improver.match("text", teal(), PINK, "html"))
     assert isinstance(again[3], CandidateDrawn) and again[3].code == PINK
     assert improver._client.pid is None  # type: ignore[attr-defined]
+
+
+def test_code_needs_no_newline_at_its_end(improver: Improver) -> None:
+    events = list(improver.match("colours", teal(), PINK.rstrip("\n"), "html"))
+    assert isinstance(events[1], Revised)
+    assert extract_code(events[1].answer, TASKS["html"]) == PINK
 
 
 def test_a_cancel_between_two_drawings_ends_it(improver: Improver) -> None:
