@@ -67,6 +67,28 @@ def engine_rows(repeats: int) -> Iterator[Row]:
         yield Row("text of the same snip alone, warm", seconds, 0.7)
 
 
+def match_rows(repeats: int) -> Iterator[Row]:
+    """What needs no model: a page with a wrong colour and a wrong word, by its picture."""
+    from engine.hints import read
+    from engine.matching import MATCHES
+    from engine.matching.scene import Scene
+    from engine.render.drawing import Drawer
+
+    right = (SAMPLES / "sources" / "login.html").read_text(encoding="utf-8")
+    wrong = right.replace("#0f766e", "#760f6e").replace("Welcome back", "Welcame bock")
+    picture = Image.open(SAMPLES / "login.png").convert("RGB")
+    with Drawer() as drawer:
+        scene = Scene(drawer, picture, read(picture), "html")
+        code = wrong
+        for name, kind in MATCHES.items():
+            change = kind.change
+            seconds = median_seconds(lambda: change(wrong, scene), repeats)  # noqa: B023 - called here
+            yield Row(f"{name} matched with a 480 x 386 picture", seconds, 0.5)
+            code = change(code, scene)
+    if code != right:
+        raise RuntimeError("the page was not corrected")
+
+
 def preview_rows(repeats: int) -> Iterator[Row]:
     from engine.render.html import HtmlRenderer
     from engine.render.python import PlotRunner
@@ -100,6 +122,7 @@ def other_rows(repeats: int) -> Iterator[Row]:
 
 GROUPS: Mapping[str, Callable[[int], Iterator[Row]]] = {
     "engine": engine_rows,
+    "match": match_rows,
     "preview": preview_rows,
     "app": app_rows,
     "other": other_rows,
