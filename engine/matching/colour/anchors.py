@@ -14,16 +14,12 @@ import numpy as np
 
 from engine.hints import Box, TextLine
 from engine.matching.colour.shades import Array
+from engine.matching.letters import letters
 
 CELL = 16  # pixels; within one all goes the same way
 REACH = 120.0  # pixels around a text that go its way; what is farther stays where it is
 ENOUGH = 0.6  # share of the letters in common words that makes two lines the same
 LEAST_OVERLAP = 0.3
-
-
-def letters(text: str) -> str:
-    """What two spellings of a text have in common."""
-    return "".join(filter(str.isalnum, text.casefold()))
 
 
 class Anchors:

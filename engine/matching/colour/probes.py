@@ -82,9 +82,8 @@ class Probed:
 
 def probe(code: str, spots: Sequence[Spot], scene: Scene, png: bytes) -> Probed:
     """Draw with probes; `png` is what the code draws as it is. Raises VisCodexError as draw."""
-    probes = _free(_cells(_pixels(png)[::2, ::2]))[
-        : len(spots)
-    ]  # further spots are left as they are
+    free = _free(_cells(_pixels(png)[::2, ::2]))
+    probes = free[: len(spots)]  # further spots are left as they are
     colours = [_colour(cell) for cell in probes]
     left = [None] * (len(spots) - len(probes))
     drawing = scene.draw(written(code, spots, [*colours, *left]))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from engine.hints import Box, TextLine
+from engine.matching.letters import letters
 from engine.matching.text.passages import Passage
 
 # Texts of one row with less between them (in heights of the row) are words of one line: a space is
@@ -56,13 +56,6 @@ class Flow:
         """The passage, where all words are of one."""
         first = self.slots[0].passage
         return first if all(slot.passage is first for slot in self.slots) else None
-
-
-def letters(text: str) -> str:
-    """Letters and digits alone, without case, accents and widths; the text itself without any."""
-    plain = unicodedata.normalize("NFKD", text).casefold()
-    kept = "".join(letter for letter in plain if letter.isalnum())
-    return kept or text.strip()
 
 
 def around(boxes: Iterable[Box]) -> Box:

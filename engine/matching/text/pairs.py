@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.hints import Box, TextLine
-from engine.matching.text.flows import Flow, letters, merged
+from engine.matching.letters import letters
+from engine.matching.text.flows import Flow, merged
 from engine.matching.text.runs import Run, apart, in_place, runs_of
 
 BINS = 512  # pairs of letters are counted in so many cells

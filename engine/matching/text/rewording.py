@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from engine.hints import TextLine
-from engine.matching.text.flows import Flow, Slot, letters
+from engine.matching.letters import letters
+from engine.matching.text.flows import Flow, Slot
 from engine.matching.text.passages import Edit, Passage
 
 SURE = 0.9  # confidence of a line whose letters are believed

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.hints import Box, TextLine
-from engine.matching.text.flows import around, letters
+from engine.matching.letters import letters
+from engine.matching.text.flows import around
 
 Array = npt.NDArray[Any]
 
