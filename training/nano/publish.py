@@ -23,7 +23,7 @@ CHECKED = 5
 # What is told of a model, and where `viscodex-train evaluate --out` left it in the work folder.
 SCORES = {
     "Held-out generated pictures": "held_out.json",
-    "The same, one answer alone and no repair": "held_out_single.json",
+    "The same, one answer alone, neither repaired nor corrected": "held_out_single.json",
     "Real snips": "snips.json",
 }
 
