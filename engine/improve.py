@@ -16,7 +16,7 @@ from engine.compare import Reference, Similarity
 from engine.errors import ErrorCode, VisCodexError
 from engine.hints import TextLine
 from engine.protocol import ConvertRequest
-from engine.render.drawing import Drawer
+from engine.render.drawing import Drawer, Drawing
 
 EQUAL = 0.005  # likenesses that differ by less count as equal
 REPAIR = "The code fails: {problem} Correct that and change nothing else."
@@ -37,19 +37,28 @@ class Drawn:
 
 
 class Judge:
-    """Draws code and compares it with one picture; `lines` is the text read in it."""
+    """Draws code, the same code once, and compares it with one picture; `lines` is the text read
+    in it."""
 
     def __init__(
         self, drawer: Drawer, picture: Image.Image, lines: Sequence[TextLine] = ()
     ) -> None:
         self._drawer = drawer
+        self._drawings: dict[tuple[str, str], Drawing] = {}
         self._size = picture.size
         self._reference = Reference(picture, list(lines) or None)
 
+    def draw(self, code: str, target: str) -> Drawing:
+        """What `code` draws at the size of the picture. Raises VisCodexError as Drawer.draw."""
+        known = self._drawings.get((code, target))
+        if known is None:
+            known = self._drawings[code, target] = self._drawer.draw(code, target, self._size)
+        return known
+
     def judge(self, code: str, target: str) -> Drawn:
-        """Draw `code` at the size of the picture and compare."""
+        """Draw `code` and compare."""
         try:
-            drawing = self._drawer.draw(code, target, self._size)
+            drawing = self.draw(code, target)
         except VisCodexError as error:
             return Drawn(code, target, problem=error)
         drawn = Image.open(io.BytesIO(drawing.png))

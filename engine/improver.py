@@ -274,7 +274,7 @@ class Improver:
 
     def _correct(self, judge: Judge, picture: Image.Image, chosen: Drawn) -> Iterator[Event]:
         """Change the chosen code by what is measured in the picture; it counts if that draws."""
-        scene = Scene(self._drawer, picture, self._lines, chosen.target)
+        scene = Scene(self._drawer, picture, self._lines, chosen.target, judge)
         code = chosen.code
         with contextlib.suppress(VisCodexError):  # cancelled
             for kind in MATCHES.values():

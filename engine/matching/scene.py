@@ -15,17 +15,22 @@ class Scene:
     """A picture (RGB), the `lines` read in it, and the means to draw code for a `target`."""
 
     def __init__(
-        self, drawer: Drawer, picture: Image.Image, lines: Sequence[TextLine], target: str
+        self,
+        drawer: Drawer,
+        picture: Image.Image,
+        lines: Sequence[TextLine],
+        target: str,
+        judge: Judge | None = None,
     ) -> None:
+        """`judge` is one of the same picture that has drawn some of the code already."""
         self.picture = picture.convert("RGB")
         self.lines = tuple(lines)
         self.target = target
-        self._drawer = drawer
-        self._judge = Judge(drawer, self.picture, self.lines)
+        self._judge = judge or Judge(drawer, self.picture, self.lines)
 
     def draw(self, code: str) -> Drawing:
         """What code draws at the size of the picture. Raises VisCodexError as Drawer.draw."""
-        return self._drawer.draw(code, self.target, self.picture.size)
+        return self._judge.draw(code, self.target)
 
     def judge(self, code: str) -> Drawn:
         """What code draws, compared with the picture; `problem` says why it draws nothing."""
