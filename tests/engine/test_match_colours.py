@@ -17,6 +17,7 @@ from engine.hints import read
 from engine.matching.colour.chart_spots import chart_spots
 from engine.matching.colour.match import FINDERS, match_colours
 from engine.matching.colour.page_spots import page_spots
+from engine.matching.colour.palette import VISIBLE
 from engine.matching.colour.probes import probe
 from engine.matching.colour.shades import apart, contrast
 from engine.matching.scene import Scene
@@ -169,6 +170,15 @@ def test_text_stays_readable_where_the_picture_has_no_button(drawer: Counting) -
     found = match_colours(BUTTON, scene)
     ground, ink = page_spots(found)[-2:]
     assert contrast(ground.colour, ink.colour) > 2
+
+
+def test_a_button_does_not_vanish_in_its_page(drawer: Counting) -> None:
+    """Dark words on it would stay readable on white as well."""
+    code = BUTTON.replace("#06c; color: #fff", "#6cf; color: #000")
+    bare = code.replace("#6cf", "none")
+    found = match_colours(code, scene_of(drawer, bare, "html"))
+    page, button = (spot.colour for spot in page_spots(found) if spot.kind == "area")
+    assert apart(page, button) >= VISIBLE
 
 
 def test_faint_text_grows_no_fainter(drawer: Counting) -> None:

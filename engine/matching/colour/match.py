@@ -14,8 +14,8 @@ from engine.improve import Drawn
 from engine.matching.colour.chart_spots import chart_spots
 from engine.matching.colour.findings import findings
 from engine.matching.colour.page_spots import page_spots
-from engine.matching.colour.palette import Change, changes, colours, readable
-from engine.matching.colour.probes import DrawnText, probe
+from engine.matching.colour.palette import Change, changes, colours, seen
+from engine.matching.colour.probes import Probed, probe
 from engine.matching.colour.spot import Spot, written
 from engine.matching.scene import Scene
 
@@ -32,7 +32,8 @@ GAIN = 0.001  # likeness that a trial must bring
 def match_colours(code: str, scene: Scene) -> str:
     """The code with the colours of the picture; the same code where none are better.
 
-    Nothing but colours changes, likeness does not fall, and no text becomes unreadable. At most
+    Nothing but colours changes, likeness does not fall, no text becomes unreadable and no area
+    vanishes in what it lies on. At most
     nine drawings. Raises VisCodexError where a drawing is cancelled.
     """
     spots = FINDERS[scene.target](code)
@@ -45,9 +46,8 @@ def match_colours(code: str, scene: Scene) -> str:
         if error.code is ErrorCode.cancelled:
             raise
         return code  # a script that reads its colours stumbles over probes
-    seen = findings(spots, probed, scene.picture, scene.lines, scene.target)
-    made = changes(spots, seen)
-    return _Trials(code, spots, probed.texts, scene, before).best(made)
+    found = findings(spots, probed, scene.picture, scene.lines, scene.target)
+    return _Trials(code, spots, probed, scene, before).best(changes(spots, found))
 
 
 class _Trials:
@@ -57,13 +57,13 @@ class _Trials:
         self,
         code: str,
         spots: Sequence[Spot],
-        texts: Sequence[DrawnText],
+        probed: Probed,
         scene: Scene,
         before: Drawn,
     ) -> None:
         self._code = code
         self._spots = spots
-        self._texts = texts
+        self._probed = probed
         self._scene = scene
         self._before = before
 
@@ -74,7 +74,7 @@ class _Trials:
         trials = 0
         for change in made:
             others = [one for one in made if (one in kept) != (one is change)]
-            trial = readable(others, self._spots, self._texts)
+            trial = seen(others, self._spots, self._probed)
             if change in settled or trial == kept or trials == MOST_TRIALS:
                 continue
             trials += 1
@@ -84,8 +84,8 @@ class _Trials:
         return likest.code
 
     def _all_at_once(self, made: Sequence[Change]) -> tuple[list[Change], Drawn]:
-        """All that is readable, or nothing where that looks less like the picture."""
-        kept = readable(made, self._spots, self._texts)
+        """All that leaves everything seen, or nothing where that looks less like the picture."""
+        kept = seen(made, self._spots, self._probed)
         if kept:
             drawn = self._draw(kept)
             if _total(drawn) >= _total(self._before):

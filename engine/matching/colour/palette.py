@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 from engine.hints import Colour
 from engine.matching.colour.findings import Finding
-from engine.matching.colour.probes import DrawnText
+from engine.matching.colour.probes import DrawnText, Probed
 from engine.matching.colour.shades import apart, contrast
 from engine.matching.colour.spot import Spot
 
 SAME = 2.0  # CIELAB: two areas of a picture that differ by less are of one colour
 SAME_PRINT = 8.0  # the ink of print is known less well
 FIRM = 0.6  # share from which on a finding may contradict a larger one
+VISIBLE = 5.0  # CIELAB, of an area from what it lies on; what was less stays as it was
 READABLE = 2.0  # contrast ratio; what was less stays as it was
 PURE: tuple[Colour, ...] = ((0, 0, 0), (255, 255, 255))
 
@@ -101,24 +102,31 @@ def colours(count: int, made: Iterable[Change]) -> list[Colour | None]:
     return new
 
 
-def readable(
-    made: Sequence[Change], spots: Sequence[Spot], texts: Sequence[DrawnText]
-) -> list[Change]:
-    """The changes without those that would make a text unreadable, the least sure left out first.
+def seen(made: Sequence[Change], spots: Sequence[Spot], probed: Probed) -> list[Change]:
+    """The changes without those that would make a text unreadable or an area vanish in what it lies
+    on, the least sure left out first.
 
-    With no change at all every text is as readable as it was, so this ends.
+    With no change at all everything is seen as it was, so this ends.
     """
     kept = list(made)
     while True:
-        faded = [text for text in texts if _faded(text, spots, kept)]
-        guilty = [
-            change
-            for change in kept
-            if any(number in change.spots for text in faded for number in (text.ink, text.ground))
-        ]
+        lost: set[int | None] = set()
+        for text in probed.texts:
+            if _faded(text, spots, kept):
+                lost |= {text.ink, text.ground}
+        for area, ground in probed.grounds:
+            if _vanished(area, ground, spots, kept):
+                lost |= {area, ground}
+        guilty = [change for change in kept if not lost.isdisjoint(change.spots)]
         if not guilty:
             return kept
         kept.remove(min(guilty, key=lambda change: (change.share, change.weight)))
+
+
+def _vanished(area: int, ground: int, spots: Sequence[Spot], made: Sequence[Change]) -> bool:
+    old = [spot.colour for spot in spots]
+    new = [colour or was for colour, was in zip(colours(len(spots), made), old, strict=True)]
+    return apart(new[area], new[ground]) < min(apart(old[area], old[ground]), VISIBLE) - 1e-6
 
 
 def _faded(text: DrawnText, spots: Sequence[Spot], made: Sequence[Change]) -> bool:

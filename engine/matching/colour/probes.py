@@ -29,6 +29,8 @@ MOST_TEXTS = 120
 REACH = 2  # pixels around one that are looked at to tell lines from areas
 SOLID = 3.5
 FAINTEST = 0.45  # share of the probe in the ink measured, in thin print
+STEP = 3  # pixels from an area to what it lies on
+PART = 0.2  # of an area's rim, from which on a spot is what it lies on
 MISFIT = 24.0  # levels that ink may lie beside the way from ground to probe
 
 
@@ -71,13 +73,15 @@ class Trace:
 class Probed:
     """A drawing with probes, `size` in pixels; `traces` has one entry a spot.
 
-    `rest`: a sample of the pixels that no spot draws, (n, 3).
+    `rest`: a sample of the pixels that no spot draws, (n, 3). `grounds` says of each area on which
+    other one it lies, as pairs of spots.
     """
 
     size: tuple[int, int]
     traces: tuple[Trace, ...]
     texts: tuple[DrawnText, ...]
     rest: Array
+    grounds: tuple[tuple[int, int], ...]
 
 
 def probe(code: str, spots: Sequence[Spot], scene: Scene, png: bytes) -> Probed:
@@ -97,7 +101,10 @@ def probe(code: str, spots: Sequence[Spot], scene: Scene, png: bytes) -> Probed:
     texts = tuple(text for line in largest if (text := reader.read(line)) is not None)
     rest = pixels[::4, ::4][owner[::4, ::4] == NOBODY]
     size = (pixels.shape[1], pixels.shape[0])
-    return Probed(size, tuple(_traces(owner, texts, len(spots))), texts, rest)
+    traces = tuple(_traces(owner, texts, len(spots)))
+    areas = [n for n, (spot, trace) in enumerate(zip(spots, traces, strict=True))
+             if spot.kind == "area" and trace.solid]  # fmt: skip
+    return Probed(size, traces, texts, rest, tuple(_grounds(owner, areas, len(spots))))
 
 
 def _pixels(png: bytes) -> Array:
@@ -193,6 +200,25 @@ def _traces(owner: Array, texts: Sequence[DrawnText], count: int) -> list[Trace]
         thickness = _thickness(owner, spot, rows, columns)
         traces.append(Trace(rows, columns, len(mine), thickness, frames))
     return traces
+
+
+def _grounds(owner: Array, areas: Sequence[int], count: int) -> list[tuple[int, int]]:
+    """Of each area the one that most of its rim lies on, if that is a spot."""
+    base = count + 1
+    rims = np.zeros(base * base, np.int64)
+    for one, other in ((owner[:, :-STEP], owner[:, STEP:]), (owner[:-STEP], owner[STEP:])):
+        unlike = one != other
+        a, b = one[unlike].astype(int) + 1, other[unlike].astype(int) + 1
+        rims += np.bincount(a * base + b, minlength=base * base)
+        rims += np.bincount(b * base + a, minlength=base * base)
+    shared = rims.reshape(base, base)[1:, 1:]
+    found = []
+    for area in areas:
+        beside = [other for other in areas if other != area]
+        on = max(beside, key=lambda other: int(shared[area, other]), default=area)
+        if shared[area, on] >= PART * rims.reshape(base, base)[area + 1].sum() > 0:
+            found.append((area, on))
+    return found
 
 
 def _sample(values: Array, most: int) -> Array:
