@@ -247,11 +247,12 @@ def match(
     from app.matching import match as matched
     from app.rendering import language_of
     from engine.images import load_picture
+    from engine.matching import MATCHES
 
     target, code, wanted = language_of(file), _read_text(file), load_picture(picture)
     if out is not None:
         check_writable(out)
-    kinds = ("text", "colours") if only is None else (only,)
+    kinds = tuple(MATCHES) if only is None else (only,)
     code, before, after = matched(wanted, code, target, kinds, unwalled=unwalled)
     if out is None:
         sys.stdout.write(code)

@@ -113,8 +113,10 @@ class VersionDesk(PictureDesk):
     def _keep_choice(self) -> None:
         """The answer that was picked while all were compared comes on top."""
         choice = self.session.result.answers.choice
+        if choice is None:
+            return
         for version in self.session.versions.candidates():
-            if choice is not None and version.code == choice.code:
+            if version.code == choice.code:
                 self.choose_version(version.id)
                 return
 

@@ -21,20 +21,11 @@ from engine.matching.colour.palette import VISIBLE
 from engine.matching.colour.probes import probe
 from engine.matching.colour.shades import apart, contrast
 from engine.matching.scene import Scene
-from engine.render.drawing import Drawer, Drawing
+from engine.render.drawing import Drawer
+from tests.engine.counting import Counting
 
 SIZE = (640, 480)
 INK = 6.0  # CIELAB: print is too thin for its colour to be known to the digit
-
-
-class Counting(Drawer):
-    """A drawer that counts."""
-
-    drawings = 0
-
-    def draw(self, code: str, target: str, size: tuple[int, int | None]) -> Drawing:
-        self.drawings += 1
-        return super().draw(code, target, size)
 
 
 @pytest.fixture(scope="module")

@@ -16,23 +16,12 @@ from engine.errors import ErrorCode, VisCodexError
 from engine.hints import TextLine, read
 from engine.matching.scene import Scene
 from engine.matching.text.match import DRAWINGS, match_words
-from engine.render.drawing import Drawer, Drawing
+from engine.render.drawing import Drawer
+from tests.engine.counting import Counting
 
 SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
 SUFFIXES = {"html": ".html", "matplotlib": ".py"}
 Shown = Callable[..., Scene]
-
-
-class Counting(Drawer):
-    """Counts what is drawn."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def draw(self, code: str, target: str, size: tuple[int, int | None]) -> Drawing:
-        self.count += 1
-        return super().draw(code, target, size)
 
 
 @pytest.fixture(scope="module")
@@ -98,14 +87,14 @@ def test_the_words_of_a_sample_come_back(
 ) -> None:
     source, picture, lines = sample(name, target)
     spoiled = changed(source, *changes)
-    drawer.count = 0
+    drawer.drawings = 0
     found = match_words(spoiled, Scene(drawer, picture, lines, target))
     # The kind of attribute or of quotes that spoiling changed is not put back, only the words.
     wanted = source
     if "placeholder" in spoiled:
         wanted = changed(source, ('value="Your', 'placeholder="Your'))
     assert found == wanted
-    assert drawer.count <= DRAWINGS
+    assert drawer.drawings <= DRAWINGS
 
 
 @pytest.mark.parametrize(
@@ -332,9 +321,9 @@ def test_drawings_are_bounded(drawer: Counting) -> None:
     blank = Image.new("RGB", picture.size, "black")  # nothing that is written in looks better
     spoiled = source.replace("e", "o").replace("hoad", "head").replace("<stylo", "<style")
     for shown_picture in (picture, blank):
-        drawer.count = 0
+        drawer.drawings = 0
         match_words(spoiled, Scene(drawer, shown_picture, lines, "html"))
-        assert drawer.count <= DRAWINGS
+        assert drawer.drawings <= DRAWINGS
 
 
 def test_the_same_comes_of_it_again(drawer: Counting) -> None:

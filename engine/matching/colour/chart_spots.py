@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from engine.hints import Colour
 from engine.matching.colour.spot import HEX, NAMES, Kind, Spot, colour_of
+from engine.matching.places import Places
 
 # matplotlib's `tab:` colours, which are its default cycle too.
 _TABLEAU = {
@@ -31,7 +32,6 @@ _SAYS_COLOUR = re.compile(r"colou?r|palette|^(?:c|fc|ec|mfc|mec)$", re.IGNORECAS
 _WORDS = re.compile(r"label|title|^(?:text|annotate|s)$", re.IGNORECASE)
 _GREY = re.compile(r"0?\.\d+|[01](?:\.0*)?")
 _LITERAL = re.compile(r"""[uUrR]?('''|\"""|'|")(?P<value>.*)\1""", re.DOTALL)
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 
 
 def chart_spots(code: str) -> list[Spot]:
@@ -40,28 +40,16 @@ def chart_spots(code: str) -> list[Spot]:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
-    lines, start = [], 0
-    for line in _LINE.findall(code):
-        lines.append((start, line.encode()))
-        start += len(line)
-    spots = []
+    places, spots = Places(code), []
     for constant, kind in _strings(tree):
         text = str(constant.value)
         colour = _colour(text, kind is not None)
-        if colour is None or constant.end_lineno is None or constant.end_col_offset is None:
+        if colour is None:
             continue
-        first = _place(lines, constant.lineno, constant.col_offset)
-        last = _place(lines, constant.end_lineno, constant.end_col_offset)
-        literal = _LITERAL.fullmatch(code, first, last)
+        literal = _LITERAL.fullmatch(code, *places.span(constant))
         if literal and literal["value"] == text:
             spots.append(Spot(*literal.span("value"), colour, kind or "any"))
     return sorted(spots, key=lambda spot: spot.start)
-
-
-def _place(lines: list[tuple[int, bytes]], line: int, column: int) -> int:
-    """Where that is in the code; `column` counts bytes, as ast does."""
-    start, text = lines[line - 1]
-    return start + len(text[:column].decode(errors="replace"))
 
 
 def _strings(tree: ast.AST) -> Iterator[tuple[ast.Constant, Kind | None]]:

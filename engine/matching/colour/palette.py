@@ -109,30 +109,22 @@ def seen(made: Sequence[Change], spots: Sequence[Spot], probed: Probed) -> list[
     With no change at all everything is seen as it was, so this ends.
     """
     kept = list(made)
+    old = [spot.colour for spot in spots]
     while True:
+        changed = colours(len(spots), kept)
+        new = [colour or was for colour, was in zip(changed, old, strict=True)]
         lost: set[int | None] = set()
         for text in probed.texts:
-            if _faded(text, spots, kept):
+            if _contrast(text, new) < min(_contrast(text, old), READABLE) - 1e-6:
                 lost |= {text.ink, text.ground}
         for area, ground in probed.grounds:
-            if _vanished(area, ground, spots, kept):
+            before = apart(old[area], old[ground])
+            if apart(new[area], new[ground]) < min(before, VISIBLE) - 1e-6:
                 lost |= {area, ground}
         guilty = [change for change in kept if not lost.isdisjoint(change.spots)]
         if not guilty:
             return kept
         kept.remove(min(guilty, key=lambda change: (change.share, change.weight)))
-
-
-def _vanished(area: int, ground: int, spots: Sequence[Spot], made: Sequence[Change]) -> bool:
-    old = [spot.colour for spot in spots]
-    new = [colour or was for colour, was in zip(colours(len(spots), made), old, strict=True)]
-    return apart(new[area], new[ground]) < min(apart(old[area], old[ground]), VISIBLE) - 1e-6
-
-
-def _faded(text: DrawnText, spots: Sequence[Spot], made: Sequence[Change]) -> bool:
-    old = [spot.colour for spot in spots]
-    new = [colour or was for colour, was in zip(colours(len(spots), made), old, strict=True)]
-    return _contrast(text, new) < min(_contrast(text, old), READABLE) - 1e-6
 
 
 def _contrast(text: DrawnText, of_spots: Sequence[Colour]) -> float:

@@ -211,12 +211,12 @@ def _grounds(owner: Array, areas: Sequence[int], count: int) -> list[tuple[int, 
         a, b = one[unlike].astype(int) + 1, other[unlike].astype(int) + 1
         rims += np.bincount(a * base + b, minlength=base * base)
         rims += np.bincount(b * base + a, minlength=base * base)
-    shared = rims.reshape(base, base)[1:, 1:]
+    shared = rims.reshape(base, base)[1:]  # [spot, neighbour + 1]; neighbour 0 is no spot
     found = []
     for area in areas:
         beside = [other for other in areas if other != area]
-        on = max(beside, key=lambda other: int(shared[area, other]), default=area)
-        if shared[area, on] >= PART * rims.reshape(base, base)[area + 1].sum() > 0:
+        on = max(beside, key=lambda other: int(shared[area, other + 1]), default=area)
+        if shared[area, on + 1] >= PART * shared[area].sum() > 0:
             found.append((area, on))
     return found
 

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TypeGuard
 
 from engine.hints import TextLine
+from engine.matching.places import Places
 from engine.matching.text.passages import Passage, words_in
 
 Bound = list[tuple[Passage | None, list[TextLine]]]
@@ -49,9 +50,9 @@ def chart_passages(code: str, drawn: Sequence[TextLine]) -> list[Passage]:
 
 def _drawn_constants(code: str, tree: ast.AST, drawn: Sequence[TextLine]) -> list[Passage]:
     keys = {_key(line.text) for line in drawn}
-    lookups = _looked_up(tree)
+    lookups, places = _looked_up(tree), Places(code)
     found = (
-        _passage(code, node, free)
+        _passage(code, places, node, free)
         for node, free in _texts(tree, _undrawn_names(tree))
         if _key(node.value) in keys and node.value not in lookups
     )
@@ -190,11 +191,9 @@ def _stands_as_text(parent: ast.AST, node: ast.AST) -> bool:
     )
 
 
-def _passage(code: str, node: _Text, free: bool) -> Passage | None:
+def _passage(code: str, places: Places, node: _Text, free: bool) -> Passage | None:
     """None for what cannot be edited word by word: joined literals, mathematical text."""
-    start = _offset(code, node.lineno, node.col_offset)
-    end = _offset(code, node.end_lineno or node.lineno, node.end_col_offset or 0)
-    found = _LITERAL.fullmatch(code, start, end)
+    found = _LITERAL.fullmatch(code, *places.span(node))
     if found is None or node.value.count("$") > 1 or not node.value.strip():
         return None
     raw = found[1].lower() == "r"
@@ -202,14 +201,6 @@ def _passage(code: str, node: _Text, free: bool) -> Passage | None:
     if "".join(meaning for _, _, meaning in pieces) != node.value:
         return None
     return Passage(words_in(pieces), partial(_spelled, raw, found[2][0]), free=free)
-
-
-def _offset(code: str, line: int, column: int) -> int:
-    """The offset of a place that `ast` tells by its line and its UTF-8 bytes."""
-    starts = [0, *(one.end() for one in re.finditer(r"\r\n|\r|\n", code))]
-    start = starts[line - 1]
-    head = code[start : start + column].encode()[:column]
-    return start + len(head.decode(errors="ignore"))
 
 
 def _pieces(code: str, start: int, end: int, raw: bool) -> Iterator[tuple[int, int, str]]:
